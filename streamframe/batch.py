@@ -1,0 +1,54 @@
+"""What a batch weighs, and where it came from.
+
+Rule: memory is counted in whole buffers. `nbytes` of a slice is small while the buffers
+behind it are whole, so a budget that believed it would be wrong by any factor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A position in the input: everything before it has been handed on.
+
+    Attributes
+    ----------
+    part : int
+        Which piece of the source, from 0.
+    token : int
+        Where in the part: the byte offset behind the block (text), or the index of the row group.
+    rows : int
+        Rows of the part that lie before this position.
+    """
+
+    part: int = 0
+    token: int = 0
+    rows: int = 0
+
+
+class Marked(NamedTuple):
+    """A batch, with the mark behind its last row."""
+
+    data: pa.RecordBatch
+    mark: Mark
+
+
+def held_bytes(batch: pa.RecordBatch) -> int:
+    """Return the bytes of all buffers that this batch keeps alive."""
+    return int(batch.get_total_buffer_size())
+
+
+def compacted(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Copy a small slice out of the large buffers it would keep alive.
+
+    A slice of at least half of its buffers is returned as it is: copying it would cost
+    more than it frees.
+    """
+    if batch.num_columns == 0 or batch.nbytes * 2 >= held_bytes(batch):
+        return batch
+    return pa.concat_batches([batch])

@@ -1,0 +1,184 @@
+"""The nodes of a plan, and the facts that whoever reads a plan may ask for.
+
+Rules: a node is a frozen dataclass that points only at its inputs and never does I/O. Readers
+of a plan (optimizer, display, engines, resume) ask for the facts below, never for a class.
+Every default is the safest answer, so that a new node is right before it is fast.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+import pyarrow as pa
+
+from streamframe.batch import Marked
+from streamframe.expr import Expr
+
+if TYPE_CHECKING:
+    from streamframe.plan.context import RunContext
+    from streamframe.plan.source import Source
+
+Rows = Literal["any", "subset", "same"]
+# None stands for "all of them".
+Columns = frozenset[str] | None
+
+
+@dataclass(frozen=True)
+class Node(ABC):
+    """One step of a plan."""
+
+    # An output row depends on its own input row only.
+    rowwise: ClassVar[bool] = False
+    # The rows that come out: anything, some of those that went in, or exactly those; in order.
+    rows: ClassVar[Rows] = "any"
+    # All input is needed before the first row comes out.
+    blocking: ClassVar[bool] = False
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes this one reads from, in order."""
+        return ()
+
+    def with_inputs(self, *inputs: Node) -> Self:
+        """Return this node over other inputs."""
+        if inputs:
+            raise TypeError(f"{type(self).__name__} has no inputs")
+        return self
+
+    @property
+    def scan(self) -> Scan | None:
+        """The node itself, where rows enter the plan; None for a step over inputs."""
+        return None
+
+    @property
+    def resumable(self) -> bool:
+        """A run can be continued in the middle of this step."""
+        return False
+
+    @property
+    def predicate(self) -> Expr | None:
+        """What a row must satisfy to pass, where that is all this node does."""
+        return None
+
+    @abstractmethod
+    def produces(self, *schemas: pa.Schema) -> pa.Schema | None:
+        """Return the output schema for these input schemas; None if only a run can tell.
+
+        Raises
+        ------
+        ColumnNotFoundError, SchemaError
+            If this step cannot work on such input.
+        """
+
+    def needs(self, columns: Columns, schema: pa.Schema | None) -> Columns:
+        """Return the input columns that are needed to produce these output columns.
+
+        `schema` is that of the input, where it is known.
+        """
+        return None
+
+    def narrowed(self, columns: Columns) -> Self:
+        """Return a node that works where the input has only what `needs(columns)` asks for."""
+        return self
+
+    def passes(self, column: str) -> bool:
+        """Tell whether the output column of this name is the input's, untouched."""
+        return False
+
+    def rows_wanted(self, limit: int | None) -> int | None:
+        """Return how many input rows suffice for the first `limit` output rows; None is all."""
+        return limit if self.rowwise and self.rows == "same" else None
+
+    @property
+    def in_pool(self) -> bool:
+        """`apply` may run in the decode pool, on many batches at once."""
+        return False
+
+    def apply(self, data: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the output rows of one batch; there may be none."""
+        raise TypeError(f"{type(self).__name__} does not work on one batch alone")
+
+    def run(self, streams: Sequence[Iterator[Marked]], context: RunContext) -> Iterator[Marked]:
+        """Turn the input streams into the output stream, on the consumer's thread."""
+        raise TypeError(f"{type(self).__name__} is run by the engine")
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return this step as a person would type it, in one line, without secrets."""
+
+
+@dataclass(frozen=True)
+class Scan(Node):
+    """Where rows enter the plan: a source, and what the optimizer moved into it.
+
+    `columns` and `limit` are exact or better left alone; `predicate` is a hint only, by which
+    a source may leave out rows that cannot match. The filter stays above.
+    """
+
+    source: Source
+    columns: tuple[str, ...] | None = None
+    hint: Expr | None = None
+    limit: int | None = None
+
+    @property
+    def scan(self) -> Scan:
+        return self
+
+    @property
+    def resumable(self) -> bool:
+        return self.source.replayable
+
+    def produces(self, *schemas: pa.Schema) -> pa.Schema | None:
+        (schema,) = schemas
+        if self.columns is None:
+            return schema
+        return pa.schema([schema.field(name) for name in self.columns], metadata=schema.metadata)
+
+    def describe(self) -> str:
+        return self.source.describe()
+
+    def pushed(self) -> str:
+        """Return what was moved into the scan, in one line; empty if nothing was."""
+        facts = []
+        if self.columns is not None:
+            facts.append(f"columns={len(self.columns)}: {', '.join(self.columns) or '(only rows are counted)'}")
+        if self.hint is not None:
+            facts.append(f"where {self.hint.text}")
+        if self.limit is not None:
+            facts.append(f"stops after {self.limit:,} rows")
+        return "; ".join(facts)
+
+
+@dataclass(frozen=True)
+class Transform(Node):
+    """A step from batches to batches over one input.
+
+    A rowwise transform implements `apply`; any other implements `run`.
+    """
+
+    input: Node
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.input,)
+
+    def with_inputs(self, *inputs: Node) -> Self:
+        (only,) = inputs
+        return dataclasses.replace(self, input=only)
+
+    @property
+    def resumable(self) -> bool:
+        return self.rowwise
+
+    @property
+    def in_pool(self) -> bool:
+        return self.rowwise
+
+    def run(self, streams: Sequence[Iterator[Marked]], context: RunContext) -> Iterator[Marked]:
+        (stream,) = streams
+        for batch in stream:
+            yield Marked(self.apply(batch.data), batch.mark)

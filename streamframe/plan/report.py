@@ -1,0 +1,156 @@
+"""What a run tells about itself: while it goes on, and at its end.
+
+Rule: both are frozen snapshots. Whoever shows them asks for `facts()`, so that text and HTML
+say the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Literal
+
+from streamframe.plan.quantities import human_bytes, human_count, human_rate, human_seconds, plural
+
+WaitingOn = Literal["source", "decode", "consumer"]
+# A receipt stays one glance long, however many files were written.
+_SHOWN_FILES = 3
+
+
+@dataclass(frozen=True)
+class Stats:
+    """A snapshot of a run under way.
+
+    Attributes
+    ----------
+    rows : int
+        Rows handed to the consumer so far.
+    batches : int
+        Batches handed to the consumer so far.
+    bytes_read : int
+        Bytes taken from the sources, as they came (compressed, say).
+    bytes_total : int or None
+        Bytes there are to read, in the unit of `bytes_read`; None if nobody can tell.
+    bytes_buffered : int
+        Bytes held at this moment: read ahead, being decoded, waiting, kept by steps and sinks.
+    peak_bytes : int
+        The most bytes held at once so far.
+    limit_bytes : int
+        The bytes that the run may hold: the option `memory`.
+    retries : int
+        Connections that were opened again after a fault.
+    waiting_on : {"source", "decode", "consumer"} or None
+        Who the others wait for now; None if nobody waits.
+    seconds : float
+        Time since the run started.
+    first_batch_s : float or None
+        Seconds from the start to the first batch; None while there is none.
+    """
+
+    rows: int
+    batches: int
+    bytes_read: int
+    bytes_total: int | None
+    bytes_buffered: int
+    peak_bytes: int
+    limit_bytes: int
+    retries: int
+    waiting_on: WaitingOn | None
+    seconds: float
+    first_batch_s: float | None
+
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """Return (label, value) pairs in the order in which a person asks for them."""
+        total = "" if self.bytes_total is None else f" of {human_bytes(self.bytes_total)}"
+        return (
+            ("rows", f"{human_count(self.rows)} in {self.batches:,} batch{'' if self.batches == 1 else 'es'}"),
+            ("read", human_bytes(self.bytes_read) + total),
+            *_time_facts(self.rows, self.seconds, self.first_batch_s),
+            ("held now", f"{human_bytes(self.bytes_buffered)} of {human_bytes(self.limit_bytes)}"),
+            ("peak held", human_bytes(self.peak_bytes)),
+            *_retry_facts(self.retries),
+            ("waiting on", self.waiting_on or "nobody"),
+        )
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """The receipt of an export.
+
+    Attributes
+    ----------
+    rows : int
+        Rows written.
+    bytes_written : int
+        Bytes of all files together.
+    files : tuple of str
+        What was written, as labels without secrets.
+    seconds : float
+        Time from the call to the finished files.
+    peak_bytes : int
+        The most bytes held at once.
+    retries : int
+        Connections that were opened again after a fault.
+    bytes_read : int
+        Bytes taken from the sources, as they came (compressed, say).
+    limit_bytes : int
+        The bytes that the run was allowed to hold: the option `memory`.
+    first_batch_s : float or None
+        Seconds from the start to the first batch; None if there was none.
+    """
+
+    rows: int
+    bytes_written: int
+    files: tuple[str, ...]
+    seconds: float
+    peak_bytes: int
+    retries: int
+    bytes_read: int
+    limit_bytes: int
+    first_batch_s: float | None
+
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """Return (label, value) pairs in the order in which a person asks for them."""
+        shown = ", ".join(self.files[:_SHOWN_FILES])
+        if len(self.files) > _SHOWN_FILES:
+            shown += f", … ({len(self.files) - _SHOWN_FILES:,} more)"
+        return (
+            ("rows", human_count(self.rows)),
+            ("read", human_bytes(self.bytes_read)),
+            ("written", f"{human_bytes(self.bytes_written)} in {plural(len(self.files), 'file')}"),
+            *([("to", shown)] if shown else []),
+            *_time_facts(self.rows, self.seconds, self.first_batch_s),
+            ("peak held", f"{human_bytes(self.peak_bytes)} of {human_bytes(self.limit_bytes)}"),
+            *_retry_facts(self.retries),
+        )
+
+    def __repr__(self) -> str:
+        facts = self.facts()
+        width = max(len(label) for label, _ in facts)
+        return "\n".join([type(self).__name__, *(f"  {label:<{width}}  {printable(value)}" for label, value in facts)])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><th scope="row" style="text-align:left">{escape(label)}</th>'
+            f'<td style="text-align:left">{escape(printable(value))}</td></tr>'
+            for label, value in self.facts()
+        )
+        return f'<table><caption style="text-align:left">{type(self).__name__}</caption><tbody>{rows}</tbody></table>'
+
+
+def printable(text: str) -> str:
+    """Return text with line ends and terminal escapes spelled out."""
+    # Names come from files and servers: shown raw, they could forge lines or drive the terminal.
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _time_facts(rows: int, seconds: float, first_batch_s: float | None) -> list[tuple[str, str]]:
+    rate = human_rate(rows, seconds)
+    facts = [("time", human_seconds(seconds) + (f", {rate}" if rate else ""))]
+    if first_batch_s is not None:
+        facts.append(("first batch", f"after {human_seconds(first_batch_s)}"))
+    return facts
+
+
+def _retry_facts(retries: int) -> list[tuple[str, str]]:
+    return [("retries", human_count(retries))] if retries else []

@@ -1,0 +1,155 @@
+"""What a source promises to an engine.
+
+Rules: a `Source` is frozen and does no I/O until it is opened. What is opened has one owner
+and a `close`, which may be called from another thread to free a stalled read.
+
+The way of a record: `Source.open` -> `OpenSource.read` -> `BlockReader.next_block` (reader
+thread, I/O only) -> `Block.decode` (pool, computing only).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import pyarrow as pa
+
+from streamframe.batch import Mark
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from streamframe.plan.context import RunContext
+    from streamframe.plan.node import Scan
+
+
+@dataclass(frozen=True)
+class Source(ABC):
+    """Where rows come from."""
+
+    @property
+    def replayable(self) -> bool:
+        """A second run reads the same rows again."""
+        return True
+
+    @property
+    def known_schema(self) -> pa.Schema | None:
+        """The schema, where it is known without I/O."""
+        return None
+
+    @abstractmethod
+    def open(self, context: RunContext) -> OpenSource:
+        """Open the source and read as much as it takes to know the schema.
+
+        Raises
+        ------
+        SourceError, DecodeError, SchemaError
+            If it cannot be opened, or what it holds is not what was promised.
+        """
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return the reader's call as a person would type it, without secrets."""
+
+
+class OpenSource(ABC):
+    """A source whose schema is known; `read` may be called once."""
+
+    @property
+    @abstractmethod
+    def schema(self) -> pa.Schema:
+        """The schema of all columns, frozen from now on."""
+
+    @abstractmethod
+    def read(self, scan: Scan) -> BlockReader:
+        """Start reading what the scan asks for. The reader then owns what was opened."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything; safe to call twice, and after `read`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class BlockReader(ABC):
+    """Takes bytes from a source and cuts them into blocks. One thread calls it."""
+
+    # False: user code or a foreign stream is called, which must stay on the consumer's thread.
+    threaded: bool = True
+
+    @property
+    @abstractmethod
+    def bytes_read(self) -> int:
+        """Bytes taken from the source so far, as they came (compressed, say)."""
+
+    @property
+    def bytes_total(self) -> int | None:
+        """Bytes there are to read, in the unit of `bytes_read`; None if nobody can tell."""
+        return None
+
+    @property
+    def retries(self) -> int:
+        """Connections that were opened again after a fault."""
+        return 0
+
+    @abstractmethod
+    def next_bytes(self) -> int:
+        """Return the bytes that the next block will hold, raw and decoded together: a forecast."""
+
+    @abstractmethod
+    def next_block(self) -> Block | None:
+        """Read the next block; None at the end of the source."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free a stalled read and let go of everything; safe to call twice, from any thread."""
+
+
+class Decoded(NamedTuple):
+    """What a block decodes to."""
+
+    data: pa.RecordBatch
+    # Records in the block, before any filter: what the row numbers of errors are counted by.
+    records: int
+
+
+class Block(ABC):
+    """One piece of input, read but not decoded.
+
+    Attributes
+    ----------
+    nbytes : int
+        What it holds now and will hold once decoded, as well as can be told.
+    part : int
+        Which part of the source it comes from.
+    label : str
+        The part's name, without secrets; for errors.
+    """
+
+    nbytes: int
+    part: int = 0
+    label: str = ""
+
+    @abstractmethod
+    def decode(self) -> Decoded:
+        """Turn the bytes into a batch. Runs in the pool: no I/O but on local files, no waiting.
+
+        Raises
+        ------
+        DecodeError
+            With `row` counted from 1 at the start of this block; the engine adds the rows before.
+        """
+
+    @abstractmethod
+    def mark(self, rows: int) -> Mark:
+        """Return the mark behind this block, when `rows` rows of its part lie before it."""
