@@ -1,0 +1,1 @@
+"""Bytes from anywhere, bytes to anywhere; no threads of our own."""

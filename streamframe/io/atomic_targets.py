@@ -1,0 +1,172 @@
+"""The kinds of target: a local file, a file of a store, and what can only be written directly."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import secrets
+import stat
+from typing import IO, Any
+
+from streamframe.errors import PlanError, SinkError, did_you_mean
+from streamframe.io.atomic_file import AtomicFile, sink_error
+from streamframe.io.redact import secrets_of
+
+_BUFFER_BYTES = 1 << 18
+
+
+class LocalFile(AtomicFile):
+    """A temporary file beside the target, which takes its place at the end."""
+
+    def __init__(self, label: str, path: str) -> None:
+        super().__init__(label)
+        self._path = path
+        directory, name = os.path.split(path)
+        # Unpredictable, so that nobody can wait there with a link; short enough for any file system.
+        self._temporary = os.path.join(directory, f".{name[:60]}.{secrets.token_hex(8)}.tmp")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        try:
+            self._file: IO[bytes] = os.fdopen(os.open(self._temporary, flags, 0o600), "wb", buffering=_BUFFER_BYTES)
+        except FileNotFoundError as error:
+            raise sink_error(
+                label,
+                error.errno,
+                f"cannot be created: the directory {directory} does not exist",
+                _near_directory(directory) or "create it first.",
+            ) from error
+        except NotADirectoryError as error:
+            raise sink_error(label, error.errno, f"cannot be created: {directory} is not a directory", None) from error
+        except PermissionError as error:
+            raise sink_error(
+                label,
+                error.errno,
+                f"cannot be created: the directory {directory} is not writable",
+                "choose another place, or change its permissions.",
+            ) from error
+        except (OSError, ValueError) as error:
+            raise sink_error(label, getattr(error, "errno", None), f"cannot be created: {error}", None) from error
+
+    def _write(self, data: memoryview) -> None:
+        self._file.write(data)
+
+    def _commit(self) -> None:
+        self._file.flush()
+        if hasattr(os, "fchmod"):
+            os.fchmod(self._file.fileno(), _mode(self._path))
+        os.fsync(self._file.fileno())
+        self._file.close()
+        os.replace(self._temporary, self._path)
+        # The new content is in place; a file system that cannot sync a directory is no reason to fail.
+        with contextlib.suppress(OSError):
+            _sync_directory(os.path.dirname(self._path))
+
+    def _abort(self) -> None:
+        if not hasattr(self, "_file"):
+            return
+        # Gone first: to close it would write the rest of the buffer, which may fail again.
+        with contextlib.suppress(OSError):
+            os.unlink(self._temporary)
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+class StoreFile(AtomicFile):
+    """A file of an fsspec filesystem: nobody sees it before the upload is completed."""
+
+    def __init__(self, label: str, uri: str, fs: Any, path: str) -> None:
+        super().__init__(label)
+        self._uri = uri
+        self._fs = fs
+        self._path = path
+        from fsspec.spec import AbstractBufferedFile
+
+        with self._guard("opened"):
+            if "memory" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol):
+                # Its files are visible from the first byte on, so this one is kept aside.
+                if fs.isdir(path):
+                    raise sink_error(label, errno.EISDIR, "is a directory", "name a file in it.")
+                self._file: Any = io.BytesIO()
+                self._finish: Any = lambda: fs.pipe_file(path, self._file.getvalue())
+                return
+            self._file = fs.open(path, "wb", autocommit=False)
+            # fsspec keeps the file for a transaction of its own, which we do not use.
+            with contextlib.suppress(ValueError, AttributeError):
+                fs.transaction.files.remove(self._file)
+            if getattr(type(self._file), "commit", AbstractBufferedFile.commit) is AbstractBufferedFile.commit:
+                self._file.close()
+                raise SinkError(
+                    f"{label} cannot be written: this kind of store has no way to complete a file in one step",
+                    source=label,
+                    hint="write a local file, and copy it there.",
+                )
+            self._finish = self._complete_upload
+
+    def _complete_upload(self) -> None:
+        self._file.close()
+        self._file.commit()
+
+    def _write(self, data: memoryview) -> None:
+        self._file.write(data)
+
+    def _commit(self) -> None:
+        self._finish()
+
+    def _abort(self) -> None:
+        with contextlib.suppress(Exception):
+            self._file.discard()
+
+    def _secrets(self) -> tuple[str, ...]:
+        return secrets_of(self._uri)
+
+
+class DirectFile(AtomicFile):
+    """A pipe, a device or the user's own file: every byte is there at once."""
+
+    def __init__(self, file: Any, *, label: str, owned: bool) -> None:
+        super().__init__(label)
+        if isinstance(file, io.TextIOBase) or getattr(file, "encoding", None) is not None:
+            raise PlanError("the file is open in text mode", hint='open it with mode "wb".')
+        self._file = file
+        self._owned = owned
+
+    def _write(self, data: memoryview) -> None:
+        # An unbuffered file may take less than it is given.
+        while data:
+            count = self._file.write(data)
+            data = data[len(data) if count is None else count :]
+
+    def _commit(self) -> None:
+        if hasattr(self._file, "flush"):
+            self._file.flush()
+        self._abort()
+
+    def _abort(self) -> None:
+        if self._owned:
+            self._file.close()
+
+
+def _mode(path: str) -> int:
+    """Return the mode of the file that is replaced, or that a new file would get."""
+    with contextlib.suppress(OSError):
+        return stat.S_IMODE(os.stat(path).st_mode)
+    # Only by setting it can it be read; a file that another thread makes meanwhile is more private.
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+def _sync_directory(directory: str) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _near_directory(directory: str) -> str | None:
+    parent, name = os.path.split(directory)
+    with contextlib.suppress(OSError):
+        return did_you_mean(name, os.listdir(parent))
+    return None

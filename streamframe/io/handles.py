@@ -1,0 +1,209 @@
+"""Open binary files that the user hands over.
+
+Rules: we never close one. One that can seek is read from where it stood when the plan was built,
+each time. One that cannot is read once; but a run that gives back what it took (`unread`, as
+the sniffing of a schema does) leaves it unread.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from streamframe.errors import PlanError, SourceError
+from streamframe.io.location import Location
+from streamframe.io.ranged import RangedFile
+from streamframe.io.stream import ByteStream, WrappedStream
+
+
+class Handle:
+    """The user's file, and what all readers of it share."""
+
+    def __init__(self, file: Any) -> None:
+        if isinstance(file, io.TextIOBase) or getattr(file, "encoding", None) is not None:
+            raise PlanError("the file is open in text mode", hint='open it with mode "rb".')
+        if getattr(file, "closed", False):
+            raise PlanError("the file is closed", hint="pass its path, or keep it open while the plan is used.")
+        if hasattr(file, "readable") and not file.readable():
+            raise PlanError("the file is not open for reading", hint='open it with mode "rb".')
+        self.file = file
+        self.lock = threading.Lock()
+        self.seekable = bool(hasattr(file, "seekable") and file.seekable())
+        self.start = int(file.tell()) if self.seekable else 0
+        # Of a file that cannot seek: the stream to go on with, and whether one is out.
+        self.parked: ByteStream | None = None
+        self.parked_as: tuple[str | None, str] | None = None
+        self.taken = False
+
+    @property
+    def name(self) -> str:
+        """The file's name, where it has one that is a path."""
+        name = getattr(self.file, "name", None)
+        return os.path.basename(name) if isinstance(name, str) else ""
+
+    def read_at(self, position: int, target: memoryview, label: str) -> int:
+        """Read from a position that is counted from where the file stood at first."""
+        try:
+            with self.lock:
+                if self.seekable and self.file.tell() != self.start + position:
+                    self.file.seek(self.start + position)
+                if hasattr(self.file, "readinto"):
+                    count = self.file.readinto(target)
+                else:
+                    data = self.file.read(len(target))
+                    count = data if data is None else len(data)
+                    if count:
+                        target[:count] = data
+        except (OSError, ValueError) as error:  # ValueError: it was closed meanwhile
+            raise SourceError(f"{label} cannot be read: {error}", source=label) from error
+        if count is None:
+            raise SourceError(f"{label} has no bytes now", source=label, hint="open it in blocking mode.")
+        return int(count)
+
+    def end(self) -> int:
+        """Return how many bytes there are behind the place where the file stood."""
+        with self.lock:
+            place = self.file.tell()
+            end = int(self.file.seek(0, os.SEEK_END) or self.file.tell())
+            self.file.seek(place)
+        return end - self.start
+
+
+@dataclass(frozen=True, repr=False)
+class HandleLocation(Location):
+    """An open binary file."""
+
+    handle: Handle = field(compare=False)
+
+    @property
+    def name(self) -> str:
+        return self.handle.name
+
+    @property
+    def replayable(self) -> bool:
+        return self.handle.seekable
+
+    def open_stream(self, *, compression: str | None = "infer", encoding: str = "utf-8") -> ByteStream:
+        if self.handle.seekable:
+            return super().open_stream(compression=compression, encoding=encoding)
+        handle = self.handle
+        with handle.lock:
+            if handle.taken:
+                raise SourceError(
+                    f"{self.label} can be read only once: it cannot seek, and it was read before",
+                    source=self.label,
+                    hint="pass a path, or keep the rows with to_arrow() or to_parquet().",
+                )
+            if handle.parked and handle.parked_as != (compression, encoding):
+                raise PlanError(
+                    f"{self.label} cannot seek, and its start was read with other options",
+                    hint="pass the same compression and encoding each time.",
+                )
+            parked, handle.parked = handle.parked, None
+            handle.parked_as = (compression, encoding)
+            handle.taken = True
+        stream = parked or super().open_stream(compression=compression, encoding=encoding)
+        return _OneShotStream(stream, handle)
+
+    def open_ranged(self) -> RangedFile:
+        if not self.handle.seekable:
+            raise SourceError(
+                f"{self.label} cannot seek, so its middle cannot be read",
+                source=self.label,
+                hint="pass a path, or read it into io.BytesIO first.",
+            )
+        return _HandleRangedFile(self.label, self.handle)
+
+    def _open_raw(self) -> ByteStream:
+        return _HandleStream(self.label, self.handle)
+
+
+class _HandleStream(ByteStream):
+    """A read that waits inside the user's file cannot be interrupted; it fails when it comes back."""
+
+    def __init__(self, label: str, handle: Handle) -> None:
+        super().__init__(label)
+        self._handle = handle
+        self._size = handle.end() if handle.seekable else None
+        self._position = 0
+
+    @property
+    def size(self) -> int | None:
+        return self._size
+
+    @property
+    def seekable(self) -> bool:
+        return self._handle.seekable
+
+    def _fill(self, target: memoryview) -> int:
+        count = self._handle.read_at(self._position, target, self.label)
+        self._position += count
+        return count
+
+    def _seek(self, offset: int) -> None:
+        self._position = offset
+
+    def _release(self) -> None:
+        pass
+
+
+class _OneShotStream(WrappedStream):
+    """The only stream of a file that cannot seek; unread to its start, it is kept for the next."""
+
+    def __init__(self, inner: ByteStream, handle: Handle) -> None:
+        super().__init__(inner)
+        self._handle = handle
+        self._reading = False
+        self._given_back = False
+
+    def unread(self, data: bytes) -> None:
+        self._inner.unread(data)
+        self.offset -= len(data)
+
+    def _fill(self, target: memoryview) -> int:
+        with self._handle.lock:
+            self._reading = True
+        count = self._inner.read_into(target)
+        with self._handle.lock:
+            self._reading = False
+        return count
+
+    def _release(self) -> None:
+        handle = self._handle
+        with handle.lock:
+            # A read under way takes bytes that nobody will get, and so does one that failed.
+            untouched = self.offset == 0 and self._inner.offset == 0 and not self._reading
+            if untouched and not self._given_back:
+                handle.parked, handle.taken = self._inner, False
+            self._given_back = True
+
+
+class _HandleRangedFile(RangedFile):
+    def __init__(self, label: str, handle: Handle) -> None:
+        super().__init__(label)
+        self._handle = handle
+        self._size = handle.end()
+        self._bytes_read = 0
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def bytes_read(self) -> int:
+        return self._bytes_read
+
+    def _read(self, offset: int, nbytes: int) -> bytes:
+        buffer = bytearray(nbytes)
+        filled = 0
+        with memoryview(buffer) as target:
+            while filled < nbytes and (more := self._handle.read_at(offset + filled, target[filled:], self.label)):
+                filled += more
+        self._bytes_read += filled
+        return bytes(buffer[:filled])
+
+    def _release(self) -> None:
+        pass

@@ -1,0 +1,233 @@
+"""Files of this machine, read with plain system calls.
+
+Rule: nothing is mapped. A memory map of a file that shrinks kills the process, and reading
+into buffers of our own is as fast.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import stat
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streamframe.errors import SourceError, TruncatedError, did_you_mean
+from streamframe.io.location import Location, has_glob
+from streamframe.io.ranged import RangedFile
+from streamframe.io.stream import ByteStream, closed_error
+
+
+@dataclass(frozen=True, repr=False)
+class LocalLocation(Location):
+    """A file, or a glob, of this machine."""
+
+    path: str  # absolute, so that a later chdir changes nothing
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.path)
+
+    def expand(self) -> Sequence[Location]:
+        # A file whose own name holds such a character is that file.
+        if not has_glob(self.path) or os.path.lexists(self.path):
+            return (self,)
+        found = sorted(path for path in glob.glob(self.path, recursive=True) if not os.path.isdir(path))
+        if not found:
+            raise _with_errno(
+                SourceError(
+                    f"no file matches {self.label}", source=self.label, hint=_nearest(os.path.dirname(self.path), "")
+                ),
+                errno.ENOENT,
+            )
+        return tuple(LocalLocation(label=path, path=path) for path in found)
+
+    def open_ranged(self) -> RangedFile:
+        return LocalRangedFile(self)
+
+    def _open_raw(self) -> ByteStream:
+        return LocalStream(self)
+
+
+class LocalStream(ByteStream):
+    """A local file from its start.
+
+    A read of a file that has no bytes yet (a named pipe) cannot be interrupted: `close` then
+    returns at once, and the descriptor is closed when the read comes back.
+    """
+
+    def __init__(self, location: LocalLocation) -> None:
+        super().__init__(location.label)
+        self._location = location
+        fd = _open(location)
+        self._size = _size(fd)
+        self._file = os.fdopen(fd, "rb", buffering=0)
+        self._busy = threading.Lock()
+
+    @property
+    def size(self) -> int | None:
+        return self._size
+
+    @property
+    def seekable(self) -> bool:
+        return self._size is not None
+
+    def _fill(self, target: memoryview) -> int:
+        with self._busy:
+            if self._file.closed:
+                raise closed_error(self.label)
+            try:
+                count = self._file.readinto(target) or 0
+            except OSError as error:
+                raise _translated(error, self._location) from error
+        if self._closed:
+            self._release()
+        elif not count and self._size is not None and self.offset < self._size:
+            raise TruncatedError(
+                f"{self.label} became shorter while it was read: {self._size:,} bytes when opened, {self.offset:,} now",
+                source=self.label,
+                byte_offset=self.offset,
+            )
+        return count
+
+    def _seek(self, offset: int) -> None:
+        with self._busy:
+            if self._file.closed:
+                raise closed_error(self.label)
+            self._file.seek(offset)
+
+    def _release(self) -> None:
+        # Closing a descriptor under a read could hand that read another file's bytes, since
+        # numbers are reused. Whoever holds the lock sees `_closed` and comes here itself.
+        if self._busy.acquire(blocking=False):
+            try:
+                self._file.close()
+            finally:
+                self._busy.release()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_busy"):
+            self._release()
+
+
+class LocalRangedFile(RangedFile):
+    """A local file, read with `pread`."""
+
+    def __init__(self, location: LocalLocation) -> None:
+        super().__init__(location.label)
+        self._location = location
+        self._fd = _open(location)
+        self._readers = 0
+        self._bytes_read = 0
+        self._lock = threading.Lock()
+        self._size = _size(self._fd)
+        if self._size is None:
+            self.close()
+            raise SourceError(
+                f"{self.label} is not a plain file, so its middle cannot be read",
+                source=self.label,
+                hint="copy it to a file first.",
+            )
+
+    @property
+    def size(self) -> int:
+        assert self._size is not None
+        return self._size
+
+    @property
+    def bytes_read(self) -> int:
+        return self._bytes_read
+
+    @property
+    def local_path(self) -> str | None:
+        return self._location.path
+
+    def _read(self, offset: int, nbytes: int) -> bytes:
+        with self._lock:
+            if self._fd < 0 or self._closed:
+                raise closed_error(self.label)
+            self._readers += 1
+        pieces = []
+        try:
+            left = nbytes
+            # One call reads at most 2 GiB.
+            while left and (piece := os.pread(self._fd, left, offset + nbytes - left)):
+                pieces.append(piece)
+                left -= len(piece)
+        except OSError as error:
+            raise _translated(error, self._location) from error
+        finally:
+            with self._lock:
+                self._readers -= 1
+                self._bytes_read += nbytes - left
+            if self._closed:
+                self._release()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _release(self) -> None:
+        with self._lock:
+            if self._readers or self._fd < 0:
+                return  # the last reader closes
+            fd, self._fd = self._fd, -1
+        os.close(fd)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_lock"):
+            self._release()
+
+
+def _open(location: LocalLocation) -> int:
+    try:
+        fd = os.open(location.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    except (OSError, ValueError) as error:
+        raise _translated(error, location) from error
+    return fd
+
+
+def _size(fd: int) -> int | None:
+    status = os.fstat(fd)
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _translated(error: OSError | ValueError, location: LocalLocation) -> SourceError:
+    label = location.label
+    if isinstance(error, ValueError):  # an embedded NUL
+        return SourceError(f"{label!r} is not a path: {error}", source=label)
+    if isinstance(error, FileNotFoundError):
+        found = SourceError.missing(label)
+        found.hint = _nearest(os.path.dirname(location.path), location.name) or found.hint
+    elif isinstance(error, IsADirectoryError):
+        found = SourceError(
+            f"{label} is a directory",
+            source=label,
+            hint=f'name the files in it with a glob, such as "{label.rstrip(os.sep)}/*.csv".',
+        )
+    elif isinstance(error, PermissionError):
+        found = SourceError(f"{label} may not be read", source=label, hint="check the file's permissions.")
+    else:
+        found = SourceError(f"{label} cannot be read: {error.strerror or error}", source=label)
+    return _with_errno(found, error.errno)
+
+
+def _with_errno(error: SourceError, number: int | None) -> SourceError:
+    error.errno = number
+    return error
+
+
+def _nearest(directory: str, name: str) -> str | None:
+    """Say what is there instead: a near name, or that the directory is missing too."""
+    while has_glob(directory) and os.path.dirname(directory) != directory:
+        directory = os.path.dirname(directory)
+    try:
+        with os.scandir(directory) as entries:
+            names = [entry.name for _, entry in zip(range(1000), entries, strict=False)]
+    except FileNotFoundError:
+        return f"the directory {directory} does not exist."
+    except OSError:
+        return None
+    return did_you_mean(name, names) if name else f"looked in {directory}."

@@ -1,0 +1,100 @@
+"""Bytes from the middle of a file: what Parquet and its kind need.
+
+Rules: a range is complete or there is a typed error; all ranges come from one version of the
+file. `read_range` may be called by several threads at once, `close` by any of them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+from streamframe.errors import TruncatedError
+from streamframe.io.stream import closed_error
+
+
+class RangeIgnoredWarning(UserWarning):
+    """The server does not serve ranges, so the whole file is downloaded to a temporary file."""
+
+
+class RangedFile(ABC):
+    """A file of known size from which any range can be read."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self._closed = False
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """The file's size in bytes. The first use may do I/O."""
+
+    @property
+    @abstractmethod
+    def bytes_read(self) -> int:
+        """Bytes taken so far."""
+
+    @property
+    def local_path(self) -> str | None:
+        """The path, where this is a plain local file."""
+        return None
+
+    def read_range(self, offset: int, nbytes: int) -> bytes:
+        """Return exactly `nbytes` bytes from `offset` on.
+
+        Raises
+        ------
+        TruncatedError
+            If the file ends before that.
+        SourceChangedError
+            If the file is no longer the one that was opened.
+        SourceError
+            If it cannot be read, or was closed.
+        """
+        if self._closed:
+            raise closed_error(self.label)
+        if offset < 0 or nbytes < 0:
+            raise ValueError(f"a range needs offset >= 0 and nbytes >= 0, got {offset} and {nbytes}")
+        if not nbytes:
+            return b""
+        if offset + nbytes > self.size:
+            raise self._short(offset, nbytes, max(0, self.size - offset))
+        data = self._read(offset, nbytes)
+        if len(data) != nbytes:
+            raise self._short(offset, nbytes, len(data))
+        return data
+
+    def close(self) -> None:
+        """Let go of everything; safe twice and from any thread. Frees a stalled `read_range`."""
+        self._closed = True
+        self._release()
+
+    @abstractmethod
+    def _read(self, offset: int, nbytes: int) -> bytes:
+        """Read a range that lies inside the file."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Do the work of `close`."""
+
+    def _short(self, offset: int, nbytes: int, got: int) -> TruncatedError:
+        return TruncatedError(
+            f"{self.label} ended early: asked for {nbytes:,} bytes at offset {offset:,}, got {got:,}",
+            source=self.label,
+            byte_offset=offset + got,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.label}>"

@@ -1,0 +1,88 @@
+"""What may be shown of a path or a URL.
+
+Rule: every label, message and repr of streamframe passes through here. Signed URLs carry
+their key in the query, others in the userinfo; so a name stays and its value never does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+_HIDDEN = "***"
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<rest>[^\s'\"<>]*)")
+
+# Only a "::" that starts another link cuts: a name may hold one too.
+_NEXT_LINK = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.\-]*(?:://|::))")
+
+
+def redact(uri: str) -> str:
+    """Return `uri` as it may be shown: no userinfo, no query values, no fragment.
+
+    Text without ``://`` is a local path and is returned as it is.
+
+    Examples
+    --------
+    >>> redact("https://me:pw@host/a.csv?token=abc#x")
+    'https://host/a.csv?token=***'
+    """
+    if "://" not in uri:
+        return uri
+    # A chained URL holds several; each is cleaned alone.
+    return "::".join(_redact_one(link) if "://" in link else link for link in _links(uri))
+
+
+def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return a foreign message with every URL in it redacted and every secret removed.
+
+    Parameters
+    ----------
+    text
+        A message of a library that may quote the URL it was given.
+    secrets
+        Values that must not show even outside of a URL, such as a header's value.
+    """
+    text = _URL.sub(lambda found: redact(found[0]), text)
+    # Longest first: a secret that contains another must go as a whole.
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, _HIDDEN)
+    return text
+
+
+def secrets_of(uri: str) -> tuple[str, ...]:
+    """Return the parts of `uri` that must never show: userinfo, and the query with its values."""
+    found: list[str] = []
+    for link in _links(uri):
+        _, _, rest = link.partition("://")
+        authority, query = re.split(r"[/?#]", rest, maxsplit=1)[0], link.partition("#")[0].partition("?")[2]
+        if "@" in authority:
+            userinfo = authority.rpartition("@")[0]
+            found += [userinfo, *userinfo.split(":", 1)[1:]]
+        if query:
+            found += [query, *(pair.partition("=")[2] for pair in query.split("&"))]
+    return tuple({form for secret in found for form in (secret, unquote(secret)) if len(form) > 2})
+
+
+def _links(uri: str) -> list[str]:
+    """Cut a chained URL into its links; a web address is always the last one."""
+    links = []
+    while not uri.lower().startswith(("http://", "https://")) and (cut := _NEXT_LINK.search(uri)):
+        links.append(uri[: cut.start()])
+        uri = uri[cut.end() :]
+    return [*links, uri]
+
+
+def _redact_one(uri: str) -> str:
+    scheme, _, rest = uri.partition("://")
+    rest = rest.partition("#")[0]
+    place, question, query = rest.partition("?")
+    authority, slash, path = place.partition("/")
+    authority = authority.rpartition("@")[2]
+    return f"{scheme}://{authority}{slash}{path}{question}{_redact_query(query)}"
+
+
+def _redact_query(query: str) -> str:
+    # A part without "=" is all value: it may be the key itself.
+    pairs = [pair.partition("=") for pair in query.split("&")] if query else []
+    return "&".join(f"{name}={_HIDDEN}" if equals else _HIDDEN for name, equals, _ in pairs)

@@ -1,0 +1,183 @@
+"""Object stores and whatever else fsspec reaches: ``s3://``, ``gs://``, ``memory://`` and more.
+
+Rules: fsspec's errors, and those of the libraries below it, are translated here and nowhere else.
+Nothing that caches beside the data is used: a cached truncation looks like good data.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from streamframe.errors import MissingDependencyError, SourceError, StreamError, TransportError, TruncatedError
+from streamframe.io.location import Location, has_glob
+from streamframe.io.ranged import RangedFile
+from streamframe.io.redact import redact, redact_text, secrets_of
+from streamframe.io.stream import ByteStream, closed_error
+
+T = TypeVar("T")
+
+# What is fetched ahead: a request to a store costs tens of milliseconds, whatever it brings.
+_AHEAD_BYTES = 1 << 21
+_EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "gcs": ("gcsfs", "gcs")}
+
+
+@dataclass(frozen=True, repr=False)
+class RemoteLocation(Location):
+    """A file, or a glob, of an fsspec filesystem."""
+
+    uri: str = field(repr=False)
+    storage_options: dict[str, Any] = field(default_factory=dict, repr=False, hash=False)
+    fs: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        return self.uri.rpartition("/")[2]
+
+    def expand(self) -> Sequence[Location]:
+        if not has_glob(self.uri):
+            return (self,)
+        fs, path = filesystem_and_path(self)
+        with_name = self._guard(lambda: [path] if fs.exists(path) else sorted(fs.glob(path, detail=False)))
+        if not with_name:
+            raise SourceError(f"no file matches {self.label}", source=self.label, hint="check the glob's pattern.")
+        uris = [str(fs.unstrip_protocol(found)) for found in with_name]
+        return tuple(RemoteLocation(redact(uri), uri, self.storage_options, fs) for uri in uris)
+
+    def open_ranged(self) -> RangedFile:
+        return _RemoteRangedFile(self)
+
+    def _open_raw(self) -> ByteStream:
+        return _RemoteStream(self)
+
+    def _guard(self, call: Callable[[], T]) -> T:
+        return guarded(call, self.label, self.uri)
+
+
+class _RemoteStream(ByteStream):
+    """A read that waits inside fsspec cannot be interrupted; it fails when it comes back."""
+
+    def __init__(self, location: RemoteLocation) -> None:
+        super().__init__(location.label)
+        self._location = location
+        fs, path = filesystem_and_path(location)
+        self._file = location._guard(lambda: fs.open(path, "rb", block_size=_AHEAD_BYTES, cache_type="readahead"))
+        if isinstance(self._file, io.BytesIO):
+            # memory:// hands the same open file to everyone; a copy of its own shares the bytes.
+            self._file = io.BytesIO(self._file.getvalue())
+            self._size: int | None = self._file.getbuffer().nbytes
+        else:
+            size = getattr(self._file, "size", None)
+            self._size = size if isinstance(size, int) else None
+        self._busy = threading.Lock()
+
+    @property
+    def size(self) -> int | None:
+        return self._size
+
+    def _fill(self, target: memoryview) -> int:
+        with self._busy:
+            count = int(self._location._guard(lambda: self._file.readinto(target)))
+        if self._closed:
+            self._release()
+        elif not count and self._size is not None and self.offset < self._size:
+            raise TruncatedError(
+                f"{self.label} was cut off: {self.offset:,} bytes came, {self._size:,} were announced",
+                source=self.label,
+                byte_offset=self.offset,
+            )
+        return count
+
+    def _release(self) -> None:
+        # Never under a read; the reader sees `_closed` and comes here itself.
+        if self._busy.acquire(blocking=False):
+            try:
+                self._file.close()
+            finally:
+                self._busy.release()
+
+
+class _RemoteRangedFile(RangedFile):
+    def __init__(self, location: RemoteLocation) -> None:
+        super().__init__(location.label)
+        self._location = location
+        self._fs, self._path = filesystem_and_path(location)
+        self._size = int(location._guard(lambda: self._fs.size(self._path)))
+        self._lock = threading.Lock()
+        self._bytes_read = 0
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @property
+    def bytes_read(self) -> int:
+        return self._bytes_read
+
+    def _read(self, offset: int, nbytes: int) -> bytes:
+        data = self._location._guard(lambda: self._fs.cat_file(self._path, start=offset, end=offset + nbytes))
+        if self._closed:
+            raise closed_error(self.label)
+        if len(data) > nbytes:
+            raise TransportError(f"{self.label} sent more than the range that was asked for", source=self.label)
+        with self._lock:
+            self._bytes_read += len(data)
+        return bytes(data)
+
+    def _release(self) -> None:
+        pass
+
+
+def filesystem_and_path(location: RemoteLocation) -> tuple[Any, str]:
+    """Return fsspec's filesystem and the path on it.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the package for the protocol is not installed.
+    """
+    import fsspec
+
+    fs = location.fs
+    if fs is None:
+        protocol = location.uri.partition("://")[0]
+        try:
+            fs = guarded(lambda: fsspec.filesystem(protocol, **location.storage_options), location.label, location.uri)
+        except ImportError as error:
+            package, extra = _EXTRAS.get(protocol, (None, None))
+            if package and extra:
+                raise MissingDependencyError.extra(package, extra) from error
+            raise MissingDependencyError(f"{protocol}:// needs a package that is not installed: {error}") from error
+    return fs, str(fs._strip_protocol(location.uri))
+
+
+def guarded(call: Callable[[], T], label: str, uri: str) -> T:
+    """Run a call into fsspec; whatever it raises becomes a `SourceError`."""
+    try:
+        return call()
+    except (StreamError, ImportError):
+        raise
+    except FileNotFoundError as error:
+        missing = _with_errno(SourceError.missing(label), error)
+        missing.errno = errno.ENOENT  # many filesystems do not set it
+        raise missing from None
+    except IsADirectoryError as error:
+        hint = f'name the files in it with a glob, such as "{label.rstrip("/")}/*.csv".'
+        raise _with_errno(SourceError(f"{label} is a directory", source=label, hint=hint), error) from None
+    except PermissionError as error:
+        hint = "pass the credentials in storage_options."
+        refused = SourceError(f"{label} may not be read", source=label, hint=hint)
+        raise _with_errno(refused, error) from None
+    except Exception as error:  # stores raise what they like: botocore, google, aiohttp
+        text = redact_text(str(error) or type(error).__name__, secrets_of(uri))
+        shown = error if redact_text(repr(error), secrets_of(uri)) == repr(error) else None
+        raise _with_errno(SourceError(f"{label} cannot be read: {text}", source=label), error) from shown
+
+
+def _with_errno(error: SourceError, cause: Exception) -> SourceError:
+    error.errno = getattr(cause, "errno", None)
+    return error

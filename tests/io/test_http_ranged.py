@@ -1,0 +1,142 @@
+"""Ranges are complete and from one version of the file, or there is a typed error."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from streamframe.errors import SourceChangedError, SourceError, TransportError, TruncatedError
+from streamframe.io.locations import paths
+from streamframe.io.ranged import RangeIgnoredWarning
+from tests.servers import Handler, in_turn, never_answers, ranges, serve, status, with_length
+
+BODY = os.urandom(300_000)
+OTHER = os.urandom(300_000)
+
+
+def opened(url):
+    return paths(url + "/a.parquet").given[0].open_ranged()
+
+
+@pytest.mark.parametrize("etag", ['"v1"', 'W/"v1"', None])
+@pytest.mark.parametrize("suffix_ranges", [True, False])
+def test_ranges_are_read_exactly(etag, suffix_ranges):
+    with serve(ranges(BODY, etag=etag, suffix_ranges=suffix_ranges)) as url, opened(url) as file:
+        assert file.size == len(BODY)
+        for offset, nbytes in [(0, 10), (1000, 100_000), (len(BODY) - 8, 8), (0, len(BODY)), (5, 0)]:
+            assert file.read_range(offset, nbytes) == BODY[offset : offset + nbytes]
+
+
+def test_the_footer_costs_one_request():
+    requests = []
+    with serve(ranges(BODY), requests) as url, opened(url) as file:
+        assert file.read_range(file.size - 8, 8) == BODY[-8:]
+    assert len(requests) == 1
+
+
+def test_threads_may_read_at_once():
+    with serve(ranges(BODY)) as url, opened(url) as file, ThreadPoolExecutor(4) as pool:
+        starts = range(0, 200_000, 10_000)
+        pieces = list(pool.map(lambda start: file.read_range(start, 10_000), starts))
+    assert b"".join(pieces) == BODY[:200_000]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        ranges(OTHER, etag='"v2"'),
+        ranges(OTHER, etag='"v2"', check_if_match=False),
+        ranges(BODY[:-1], check_if_match=False),
+        ranges(b"", check_if_match=False),
+        with_length(OTHER, 'ETag: "v2"'),
+    ],
+)
+def test_a_file_that_is_replaced_is_noticed(second):
+    with serve(in_turn(ranges(BODY), second)) as url, opened(url) as file:
+        file.read_range(file.size - 8, 8)
+        with pytest.raises(SourceChangedError):
+            file.read_range(0, 10)
+
+
+@pytest.mark.parametrize(
+    "told", ["Content-Range: bytes 7-16/300000", "Content-Range: bytes 0-99/300000", "Content-Range: lies", "X: y"]
+)
+def test_a_wrong_content_range_is_refused(told):
+    lies: Handler = with_length(BODY[7:17], told, 'ETag: "v1"', status="206 Partial Content")
+    with serve(in_turn(ranges(BODY), lies)) as url, opened(url) as file:
+        assert file.size == len(BODY)
+        with pytest.raises(TransportError):
+            file.read_range(0, 10)
+
+
+def test_a_range_that_is_cut_is_truncated():
+    def cut(request):
+        request.head("206 Partial Content", "Content-Length: 10", "Content-Range: bytes 0-9/300000", 'ETag: "v1"')
+        request.send(BODY[:4])
+        request.connection.shutdown(2)
+
+    with serve(in_turn(ranges(BODY), cut)) as url, opened(url) as file:
+        assert file.size == len(BODY)
+        with pytest.raises(TruncatedError):
+            file.read_range(0, 10)
+
+
+def test_beyond_the_end_is_truncated():
+    with serve(ranges(BODY)) as url, opened(url) as file, pytest.raises(TruncatedError):
+        file.read_range(len(BODY) - 1, 2)
+
+
+def test_a_server_without_ranges_is_read_into_a_temporary_file_with_a_warning():
+    requests = []
+    with serve(with_length(BODY), requests) as url, opened(url) as file:
+        with pytest.warns(RangeIgnoredWarning):
+            assert file.size == len(BODY)
+        assert file.read_range(1000, 100) == BODY[1000:1100]
+        assert len(requests) == 1
+        before = len(os.listdir("/proc/self/fd"))
+        file.close()
+        assert len(os.listdir("/proc/self/fd")) < before
+        with pytest.raises(SourceError, match="closed"):
+            file.read_range(0, 1)
+
+
+def test_an_empty_file_has_no_bytes():
+    with serve(ranges(b"")) as url, opened(url) as file:
+        assert file.size == 0
+
+
+def test_a_missing_page_is_missing():
+    with serve(status("404 Not Found")) as url, opened(url) as file, pytest.raises(SourceError, match="not exist"):
+        file.read_range(0, 1)
+
+
+def test_close_frees_a_stalled_range():
+    import threading
+
+    with serve(never_answers) as url:
+        file = opened(url)
+        failed = []
+
+        def read():
+            started.set()
+            try:
+                file.read_range(0, 1)
+            except SourceError as error:
+                failed.append(error)
+
+        started = threading.Event()
+        reader = threading.Thread(target=read)
+        reader.start()
+        started.wait()
+        file.close()
+        reader.join(5)
+        assert failed
+
+
+def test_no_warning_where_ranges_work():
+    with warnings.catch_warnings(), serve(ranges(BODY)) as url, opened(url) as file:
+        warnings.simplefilter("error")
+        file.read_range(0, 1)
