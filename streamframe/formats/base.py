@@ -1,0 +1,105 @@
+"""What a file format promises.
+
+Rules: a format is frozen and does no I/O until it opens a file. Opening takes one connection:
+what was read to know the schema is also the start of the data. Blocks are cut by the thread
+that reads and decoded in a pool; nothing in here starts a thread.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from streamframe.io.atomic import AtomicFile
+    from streamframe.io.location import Location
+    from streamframe.plan.context import RunContext
+    from streamframe.plan.node import Scan
+    from streamframe.plan.source import BlockReader
+
+
+@dataclass(frozen=True)
+class FileFormat(ABC):
+    """How the rows of a file are written down; holds the reader's options."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+        """Open one file and read as much of it as it takes to know the schema.
+
+        Parameters
+        ----------
+        location
+            The file.
+        expected
+            The frozen schema, once it is known. Then nothing is inferred; the columns may stand
+            in another order in the file, and come out in the order of `expected`.
+        block_bytes
+            How many raw bytes a block may have, so that enough of them fit the budget.
+
+        Raises
+        ------
+        SourceError
+            If the file cannot be opened or read.
+        DecodeError
+            If it is not of this format.
+        SchemaError
+            If its columns are not those of `expected`; names the file and the column.
+        """
+
+
+class OpenFile(ABC):
+    """A file whose schema is known; `read` may be called once."""
+
+    @property
+    @abstractmethod
+    def schema(self) -> pa.Schema:
+        """The schema of all columns."""
+
+    @abstractmethod
+    def read(self, scan: Scan, *, part: int) -> BlockReader:
+        """Start reading what the scan asks for. The reader then owns what was opened.
+
+        `scan.columns` is exact; `scan.hint` and `scan.limit` may be ignored.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything; safe to call twice, from any thread, and after `read`."""
+
+
+@dataclass(frozen=True)
+class FileEncoding(ABC):
+    """How batches are written down in a file; holds the writer's options."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
+        """Begin a file of this schema.
+
+        Raises
+        ------
+        SchemaError
+            If the format has no way to hold a column; names it.
+        """
+
+
+class Encoder(ABC):
+    """Writes batches into a file that somebody else commits or aborts."""
+
+    @abstractmethod
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write one batch. It may be kept; then its bytes are held against the budget."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Write what is kept, and what ends the file."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Give up what is kept; nothing more is written."""

@@ -1,0 +1,105 @@
+"""One piece of CSV to one batch: computing only.
+
+Rule: the whole piece is one Arrow block (`block_size` above its length, no threads), so that
+Arrow reads quoted newlines rightly and names the row of what it cannot read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.locating import located
+from streamframe.formats.csv.records import Piece
+
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How the pieces of one file become batches.
+
+    Parameters
+    ----------
+    dialect
+        What separates fields.
+    names
+        The columns as they stand in the file.
+    schema
+        The columns that are wanted, with their types, in the order wanted.
+    null_values
+        What spells a null, besides Arrow's own spellings.
+    """
+
+    dialect: Dialect
+    names: tuple[str, ...]
+    schema: pa.Schema
+    null_values: tuple[str, ...] = ()
+
+    def batch(self, piece: Piece) -> pa.RecordBatch:
+        """Return the records of this piece.
+
+        Raises
+        ------
+        DecodeError
+            With `row` counted from 1 at the start of the piece.
+        """
+        data = arrow_buffer(piece, self.dialect)
+        if not data.size:
+            return self._no_rows
+        try:
+            table = pacsv.read_csv(
+                pa.BufferReader(data),
+                read_options=read_options(data, self.names),
+                parse_options=self.dialect.arrow,
+                convert_options=self._converted,
+            )
+        except pa.ArrowInvalid as error:
+            raise located(error, piece, self.dialect, self.names, self.schema) from error
+        batches = table.to_batches()
+        if not batches:
+            return self._no_rows
+        batch = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+        return batch if len(self.schema) else batch.select([])
+
+    @property
+    def _no_rows(self) -> pa.RecordBatch:
+        return pa.RecordBatch.from_pylist([], schema=self.schema)
+
+    @cached_property
+    def _converted(self) -> pacsv.ConvertOptions:
+        # Somebody has to be counted; bytes are the cheapest, since nothing in them is looked at.
+        types = {field.name: field.type for field in self.schema} or {self.names[0]: pa.binary()}
+        return pacsv.ConvertOptions(column_types=types, include_columns=list(types), **null_options(self.null_values))
+
+
+def arrow_buffer(piece: Piece, dialect: Dialect) -> pa.Buffer:
+    """Return the records of a piece as Arrow may read them: its own bytes, not a copy, nearly always."""
+    comment = dialect.comment.encode() if dialect.comment else None
+    if comment and piece.data.find(comment, piece.start, piece.stop) >= 0:
+        kept = dialect.records_between_comments.finditer(piece.data, piece.start, piece.stop)
+        data = b"".join(found[1] or found[2] or b"" for found in kept)
+    elif piece.data.startswith(BOM, piece.start, piece.stop):
+        data = bytes(memoryview(piece.data)[piece.start : piece.stop])
+    else:
+        return pa.py_buffer(memoryview(piece.data)[piece.start : piece.stop])
+    # Arrow drops a byte order mark from whatever it parses; in mid-file these bytes are text.
+    return pa.py_buffer(BOM + data if data.startswith(BOM) else data)
+
+
+def read_options(data: pa.Buffer, names: tuple[str, ...]) -> pacsv.ReadOptions:
+    """Return the options by which Arrow reads `data` as one block."""
+    return pacsv.ReadOptions(use_threads=False, column_names=list(names), block_size=data.size + 1)
+
+
+def null_options(null_values: tuple[str, ...]) -> dict[str, object]:
+    """Return what counts as null: the spellings pandas knows and `null_values`, but nothing in quotes."""
+    return {
+        "null_values": [*pacsv.ConvertOptions().null_values, *null_values],
+        "strings_can_be_null": True,
+        "quoted_strings_can_be_null": False,
+    }

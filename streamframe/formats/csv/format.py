@@ -1,0 +1,217 @@
+"""CSV: the reader's options, and how one file is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from streamframe.errors import ColumnNotFoundError, PlanError
+from streamframe.formats.base import FileFormat, OpenFile
+from streamframe.formats.csv.decode import BOM, Decoding
+from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.header import read_names
+from streamframe.formats.csv.inference import infer_schema, peek
+from streamframe.formats.csv.reader import CsvReader
+from streamframe.formats.csv.records import Records
+from streamframe.io.compression import checked_compression
+from streamframe.io.transcode import checked_encoding
+from streamframe.schema import parse_dtype
+
+if TYPE_CHECKING:
+    from streamframe.io.location import Location
+    from streamframe.plan.node import Scan
+
+# With a small limit, blocks stay small: what is decoded beyond it is thrown away.
+_BYTES_PER_WANTED_ROW = 1024
+
+
+@dataclass(frozen=True)
+class CsvFormat(FileFormat):
+    """How the rows of a CSV file are written down.
+
+    Types are inferred from the first block, and of local files also from a look at the middle
+    and the end; then they are frozen. A column without a value is text.
+
+    Parameters
+    ----------
+    dtype
+        Types of some columns, by name: what `streamframe.schema.parse_dtype` reads, such as
+        ``{"zip": "string"}``. Kept as pairs, sorted by name.
+    names
+        The columns' names. With ``header=True`` they replace those of the header line.
+    header
+        The first record holds the names. Without header and `names`, columns are ``f0``, ``f1``, …
+    sep, quotechar, escapechar
+        One ASCII character each. None gives quotes, or escapes, no meaning.
+    na_values
+        What spells a null, besides the spellings that pandas knows. Nothing in quotes is null.
+    encoding
+        What the text is written in.
+    skip_rows
+        Lines to pass over at the start, whatever is in them.
+    comment
+        A line that starts with this character is passed over, up to its end; within a line it
+        means nothing. A quoted field may hold such a line.
+    compression
+        ``"infer"`` goes by the suffix, None reads the bytes as they are.
+    errors
+        What a malformed record does: ``"raise"``.
+
+    Raises
+    ------
+    PlanError, SchemaError
+        If an argument cannot work; names it.
+    """
+
+    name: ClassVar[str] = "csv"
+
+    dtype: Mapping[str, Any] | tuple[tuple[str, pa.DataType], ...] = ()
+    names: Sequence[str] | None = None
+    header: bool = True
+    sep: str = ","
+    quotechar: str | None = '"'
+    escapechar: str | None = None
+    na_values: str | float | Iterable[str | float] | None = ()
+    encoding: str = "utf-8"
+    skip_rows: int = 0
+    comment: str | None = None
+    compression: str | None = "infer"
+    errors: str = "raise"
+
+    def __post_init__(self) -> None:
+        Dialect(self.sep, self.quotechar, self.escapechar, self.comment)
+        if not isinstance(self.header, bool):
+            raise PlanError(
+                f"header needs True or False, got {self.header!r}",
+                hint="pass skip_rows= to pass over lines before the header; names=[...] to give other names.",
+            )
+        if isinstance(self.skip_rows, bool) or not isinstance(self.skip_rows, int) or self.skip_rows < 0:
+            raise PlanError(f"skip_rows needs a number of lines >= 0, got {self.skip_rows!r}")
+        if self.errors != "raise":
+            raise PlanError.not_available(f"errors={self.errors!r}", 'only errors="raise" is.')
+        checked_encoding(self.encoding)
+        checked_compression(self.compression)
+        # Frozen and hashable from here on, whatever the caller passed.
+        object.__setattr__(self, "dtype", _checked_dtype(self.dtype))
+        object.__setattr__(self, "names", _checked_names(self.names))
+        object.__setattr__(self, "na_values", _checked_na_values(self.na_values))
+
+    def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+        dialect = Dialect(self.sep, self.quotechar, self.escapechar, self.comment)
+        stream = location.open_stream(compression=self.compression, encoding=self.encoding)
+        records = Records(stream, dialect, block_bytes=block_bytes)
+        opened = _OpenCsv(records)
+        try:
+            opened.decoding = self._looked_at(records, dialect, expected)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def _looked_at(self, records: Records, dialect: Dialect, expected: pa.Schema | None) -> Decoding:
+        types: dict[str, pa.DataType] = dict(self.dtype)
+        null_values = tuple(str(value) for value in self.na_values)  # type: ignore[union-attr]
+        records.skip(BOM)
+        for _ in range(self.skip_rows):
+            records.skip_line()
+        names = read_names(
+            records,
+            dialect,
+            header=self.header,
+            names=None if self.names is None else tuple(self.names),
+            expected=expected,
+        )
+        for name in types:
+            if name not in names:
+                error = ColumnNotFoundError.among(name, names)
+                error.message = f"dtype: {error.message}"
+                raise error
+        if expected is None:
+            # Not a sample of empty lines: `peek_record` passes over those.
+            sample = records.peek_piece() if records.peek_record() else None
+            peeked = peek(records.stream) if sample is not None else []
+            expected = infer_schema(sample, dialect, names, types=types, null_values=null_values, peeked=peeked)
+        return Decoding(dialect, names, expected, null_values)
+
+
+class _OpenCsv(OpenFile):
+    """A file whose header and first records were read, and are kept."""
+
+    decoding: Decoding
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._handed_over = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.decoding.schema
+
+    def read(self, scan: Scan, *, part: int) -> CsvReader:
+        schema = self.schema
+        if scan.columns is not None:
+            for name in scan.columns:
+                if name not in schema.names:
+                    raise ColumnNotFoundError.among(name, schema.names)
+            schema = pa.schema([field for field in schema if field.name in scan.columns])
+        if scan.limit is not None:
+            self._records.limit_size(scan.limit * _BYTES_PER_WANTED_ROW)
+        self._handed_over = True
+        return CsvReader(self._records, replace(self.decoding, schema=schema), part=part)
+
+    def close(self) -> None:
+        if not self._handed_over:
+            # What can be read only once must not lose what was looked at.
+            self._records.give_back()
+            self._records.stream.close()
+
+
+def _checked_dtype(dtype: Any) -> tuple[tuple[str, pa.DataType], ...]:
+    try:
+        pairs = dict(dtype or ())
+    except (TypeError, ValueError) as error:
+        raise PlanError(
+            f"dtype needs a mapping of column names to types, got {dtype!r}", hint='such as dtype={"zip": "string"}.'
+        ) from error
+    return tuple(sorted((name, _readable(name, parse_dtype(kind))) for name, kind in pairs.items()))
+
+
+def _readable(name: str, kind: pa.DataType) -> pa.DataType:
+    options = pacsv.ConvertOptions(column_types={"x": kind})
+    try:
+        pacsv.read_csv(pa.BufferReader(b"x\n"), convert_options=options)
+    except pa.ArrowNotImplementedError as error:
+        raise PlanError(
+            f"dtype: column {name!r} cannot be read from CSV as {kind}",
+            column=name,
+            hint=f'read it as "string" and cast it: .cast({{{name!r}: ...}}).',
+        ) from error
+    return kind
+
+
+def _checked_names(names: Any) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    given = [] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
+    if not given or not all(isinstance(name, str) and name for name in given):
+        raise PlanError(f"names needs a list of column names, got {names!r}")
+    for place, name in enumerate(given):
+        if name in given[:place]:
+            raise PlanError(f"names holds {name!r} twice", column=name, hint="each column needs a name of its own.")
+    return tuple(given)
+
+
+def _checked_na_values(na_values: Any) -> tuple[str, ...]:
+    if na_values is None:
+        return ()
+    if isinstance(na_values, Mapping):
+        raise PlanError.not_available("na_values for single columns", "pass one list for all columns.")
+    single = isinstance(na_values, str | int | float) or not isinstance(na_values, Iterable)
+    values = [na_values] if single else list(na_values)
+    if not all(isinstance(value, str | int | float) for value in values):
+        raise PlanError(f"na_values needs text or numbers, got {na_values!r}")
+    return tuple(str(value) for value in values)

@@ -1,0 +1,125 @@
+"""The names of the columns: from the header line, from the caller, or made up.
+
+Rules: every column has a name of its own. Repeated names are numbered as pandas does it ("a",
+"a.1"), empty ones are called after their place, and one warning tells.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from streamframe.errors import DecodeError, SchemaError
+from streamframe.formats.csv.decode import BOM
+from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.locating import ENCODING_HINT
+from streamframe.formats.csv.records import Records
+
+
+def read_names(
+    records: Records, dialect: Dialect, *, header: bool, names: tuple[str, ...] | None, expected: pa.Schema | None
+) -> tuple[str, ...]:
+    """Return the columns as they stand in the file, and pass over the header line.
+
+    Raises
+    ------
+    DecodeError
+        If there is no header line, or it is not UTF-8.
+    SchemaError
+        If the columns are not as many as `names`, or not those of `expected`.
+    """
+    label = records.stream.label
+    first = records.peek_record()
+    if first is None:
+        known = names or (tuple(expected.names) if expected is not None and not header else None)
+        if known is None:
+            what = "no header line" if header else "no line to count the columns of"
+            hint = "pass names=[...] if a file without lines is right." if header else "pass names=[...]."
+            raise DecodeError(f"{label} is empty: {what}", source=label, hint=hint)
+        return known
+    offset, text = first
+    try:
+        found = _fields(text, dialect) if header else [f"f{index}" for index in range(_count(text, dialect))]
+    except UnicodeDecodeError as error:
+        raise DecodeError(
+            f"the header line of {label} is not UTF-8 text", source=label, byte_offset=offset, hint=ENCODING_HINT
+        ) from error
+    if header:
+        records.skip_record(text)
+    if names is not None and len(names) != len(found):
+        raise SchemaError(
+            f"names has {len(names)} entries, but the first line of {label} has {len(found)} fields",
+            source=label,
+            hint="give one name for each field of the file; check sep= too.",
+        )
+    unique = names or (unique_names(found, warn=expected is None) if header else tuple(found))
+    if expected is not None:
+        require_columns(unique, expected, label)
+    return unique
+
+
+def unique_names(found: Sequence[str], *, warn: bool) -> tuple[str, ...]:
+    """Return `found` with a name of its own for every column."""
+    taken = set(found)
+    seen: set[str] = set()
+    unique: list[str] = []
+    changed: list[str] = []
+    for place, name in enumerate(found, start=1):
+        own = name or f"column_{place}"
+        number = 0
+        while own in seen or ((number or not name) and own in taken):
+            number += 1
+            own = f"{name or f'column_{place}'}.{number}"
+        if own != name:
+            changed.append(f"{own!r} (field {place}, {name!r} in the file)")
+        seen.add(own)
+        unique.append(own)
+    if changed and warn:
+        shown = ", ".join(changed[:10]) + (f", … ({len(changed) - 10} more)" if len(changed) > 10 else "")
+        warnings.warn(
+            f"the header line repeats names or leaves them empty; renamed: {shown}", UserWarning, stacklevel=2
+        )
+    return tuple(unique)
+
+
+def require_columns(names: Sequence[str], expected: pa.Schema, label: str) -> None:
+    """Raise `SchemaError` if these are not the columns of `expected`, in any order."""
+    for name in expected.names:
+        if name not in names:
+            raise SchemaError(
+                f"{label} has no column {name!r}, which the first file has",
+                source=label,
+                column=name,
+                hint=f"its columns are: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}",
+            )
+    for name in names:
+        if name not in expected.names:
+            raise SchemaError(
+                f"{label} has a column {name!r}, which the first file does not have",
+                source=label,
+                column=name,
+                hint="read files of other columns on their own.",
+            )
+
+
+def _fields(text: bytes, dialect: Dialect) -> list[str]:
+    return list(_parsed(text, dialect, autogenerate_column_names=False).schema.names)
+
+
+def _count(text: bytes, dialect: Dialect) -> int:
+    return int(_parsed(text, dialect, autogenerate_column_names=True).num_columns)
+
+
+def _parsed(text: bytes, dialect: Dialect, *, autogenerate_column_names: bool) -> pa.Table:
+    # Arrow counts the fields of a whole line only. Two newlines, since an escape may eat the first.
+    whole = (BOM if text.startswith(BOM) else b"") + text + b"\n\n"
+    return pacsv.read_csv(
+        pa.BufferReader(whole),
+        read_options=pacsv.ReadOptions(
+            use_threads=False, block_size=len(whole) + 1, autogenerate_column_names=autogenerate_column_names
+        ),
+        parse_options=dialect.arrow,
+    )

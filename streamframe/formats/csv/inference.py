@@ -1,0 +1,144 @@
+"""Column types from a sample.
+
+Rules: Arrow looks at each sample; samples are unified upward, and what does not fit together is
+text. So is a column without a single value: nothing else can hold what may still come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from streamframe.errors import DecodeError
+from streamframe.formats.csv.cutter import end_of_records, well_formed_quotes
+from streamframe.formats.csv.decode import Decoding, arrow_buffer, null_options, read_options
+from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.locating import located
+from streamframe.formats.csv.records import Piece
+from streamframe.io.stream import ByteStream
+
+# Late floats in a column of integers show up in the middle or near the end of most files.
+_PEEK_BYTES = 64 * 1024
+
+
+def infer_schema(
+    sample: Piece | None,
+    dialect: Dialect,
+    names: tuple[str, ...],
+    *,
+    types: Mapping[str, pa.DataType],
+    null_values: tuple[str, ...],
+    peeked: Sequence[bytearray] = (),
+) -> pa.Schema:
+    """Return the schema of a file.
+
+    Parameters
+    ----------
+    sample
+        The first records; None if there are none.
+    dialect
+        What separates fields.
+    names
+        The columns as they stand in the file.
+    types
+        The types that are known already.
+    null_values
+        What spells a null, besides Arrow's own spellings.
+    peeked
+        Bytes from further on, which may start and end anywhere; ignored where they do not fit.
+
+    Raises
+    ------
+    DecodeError
+        If the sample is not CSV of these columns, or not UTF-8.
+    """
+    found = [types.get(name, pa.null()) for name in names]
+    if sample is not None:
+        found = _sampled(sample, dialect, names, types, null_values)
+    for data in peeked:
+        piece = _aligned(data, dialect)
+        try:
+            other = _sampled(piece, dialect, names, types, null_values) if piece else found
+        except DecodeError:
+            # It may well start inside of quotes. The reader comes by, in order, and will tell.
+            continue
+        found = [_unified(one, two) for one, two in zip(found, other, strict=True)]
+    return pa.schema(
+        [
+            (name, pa.string() if pa.types.is_null(kind) and name not in types else kind)
+            for name, kind in zip(names, found, strict=True)
+        ]
+    )
+
+
+def peek(stream: ByteStream) -> list[bytearray]:
+    """Return some bytes from the middle and the end of a file, if looking there costs nothing.
+
+    The stream is then where it was.
+    """
+    if not stream.seekable or stream.size is None or stream.size < stream.offset + 4 * _PEEK_BYTES:
+        return []
+    here = stream.offset
+    peeked = []
+    for offset in ((here + stream.size) // 2, stream.size - _PEEK_BYTES):
+        stream.seek(offset)
+        peeked.append(bytearray(stream.read_up_to(_PEEK_BYTES)))
+    stream.seek(here)
+    return peeked
+
+
+def _sampled(
+    sample: Piece,
+    dialect: Dialect,
+    names: tuple[str, ...],
+    types: Mapping[str, pa.DataType],
+    null_values: tuple[str, ...],
+) -> list[pa.DataType]:
+    data = arrow_buffer(sample, dialect)
+    if not data.size:
+        return [types.get(name, pa.null()) for name in names]
+    try:
+        found = pacsv.read_csv(
+            pa.BufferReader(data),
+            read_options=read_options(data, names),
+            parse_options=dialect.arrow,
+            convert_options=pacsv.ConvertOptions(column_types=dict(types), **null_options(null_values)),
+        ).schema
+    except pa.ArrowInvalid as error:
+        known = pa.schema([(name, types.get(name, pa.string())) for name in names])
+        raise located(error, sample, dialect, names, known) from error
+    for field in found:
+        if pa.types.is_binary(field.type) and field.name not in types:
+            # Arrow takes what is not UTF-8 for bytes, silently. Read as text, it tells the row.
+            text = pa.schema([(field.name, pa.string())])
+            Decoding(dialect, names, text, null_values).batch(sample)
+    return list(found.types)
+
+
+def _aligned(data: bytearray, dialect: Dialect) -> Piece | None:
+    """Return the complete records of bytes that start anywhere; None if it cannot be told where they are."""
+    if dialect.escapechar or dialect.comment:
+        return None
+    start = data.find(b"\n") + 1 or data.find(b"\r") + 1
+    if not start or well_formed_quotes(dialect, data, start, len(data)) is None:
+        return None
+    stop = end_of_records(dialect, data, start, len(data))
+    return Piece(data, start, stop, 0) if stop > start else None
+
+
+def _unified(one: pa.DataType, two: pa.DataType) -> pa.DataType:
+    """Return the narrowest type that holds the values of both."""
+    if one == two or pa.types.is_null(two):
+        return one
+    if pa.types.is_null(one):
+        return two
+    for wide, narrow in ((one, two), (two, one)):
+        if pa.types.is_float64(wide) and pa.types.is_int64(narrow):
+            return wide
+        if pa.types.is_timestamp(wide) and wide.tz is None and pa.types.is_date32(narrow):
+            return wide
+        if pa.types.is_timestamp(wide) and pa.types.is_timestamp(narrow) and wide.tz == narrow.tz and wide.unit == "ns":
+            return wide
+    return pa.string()

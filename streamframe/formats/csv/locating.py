@@ -1,0 +1,109 @@
+"""From what Arrow says about a block to an error that names column, row and place.
+
+Arrow names the column and the record by number. The record is looked up in the block as it was
+read, comments and empty lines passed over, which gives its offset and its text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from streamframe.errors import DecodeError
+from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.records import Piece
+
+_CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): (.*)", re.DOTALL)
+_RAGGED = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)")
+_SHOWN_VALUE = 60
+_SHOWN_RECORD = 80
+_SHORT_VALUE = 12
+ENCODING_HINT = 'pass the encoding the file was written in, such as encoding="latin-1" or encoding="cp1252".'
+
+
+def located(
+    error: pa.ArrowInvalid, piece: Piece, dialect: Dialect, names: Sequence[str], schema: pa.Schema
+) -> DecodeError:
+    """Return the error to raise for what Arrow said about this piece."""
+    text = str(error)
+    if found := _RAGGED.match(text):
+        row, expected, got = (int(number) for number in found.groups())
+        offset, record = _record(piece, dialect, row)
+        shown = _cut(record.rstrip(b"\r\n").decode("utf-8", "replace"), _SHOWN_RECORD)
+        return DecodeError(
+            f"expected {expected} fields, got {got}: {shown!r}",
+            row=row,
+            byte_offset=offset,
+            hint="look at that place; if most rows are like this one, pass another sep=, quotechar= or skip_rows=.",
+        )
+    if found := _CONVERSION.match(text):
+        index, row = int(found[1]), int(found[2])
+        offset, record = _record(piece, dialect, row)
+        name, value = names[index], _field(record, dialect, index)
+        if "invalid UTF8 data" in found[3]:
+            return DecodeError(
+                f"column {name!r}: {_cut_bytes(value)!r} is not UTF-8 text",
+                column=name,
+                row=row,
+                byte_offset=offset,
+                hint=ENCODING_HINT,
+            )
+        shown = _cut(value.decode("utf-8", "replace"), _SHOWN_VALUE)
+        return DecodeError(
+            f"column {name!r}: cannot read {shown!r} as {schema.field(name).type}",
+            column=name,
+            row=row,
+            byte_offset=offset,
+            hint=_type_hint(name, value.decode("utf-8", "replace")),
+        )
+    return DecodeError(f"cannot be read as CSV: {_cut(text, 200)}", byte_offset=piece.byte_offset)
+
+
+def _record(piece: Piece, dialect: Dialect, row: int) -> tuple[int, bytes]:
+    """Return offset and text of a record, counted from 1."""
+    comment = dialect.comment.encode() if dialect.comment else None
+    at = piece.start
+    while at < piece.stop and (found := dialect.one_record.match(piece.data, at, piece.stop)):
+        text = found[0]
+        if text.strip(b"\r\n") and not (comment and text.startswith(comment)):
+            row -= 1
+            if not row:
+                return piece.byte_offset + at - piece.start, text
+        at = found.end()
+    return piece.byte_offset, b""
+
+
+def _field(record: bytes, dialect: Dialect, index: int) -> bytes:
+    # Arrow counts the fields of a whole line only. Two newlines, since an escape may eat the first.
+    record += b"\n\n"
+    table = pacsv.read_csv(
+        pa.BufferReader(record),
+        read_options=pacsv.ReadOptions(use_threads=False, autogenerate_column_names=True, block_size=len(record) + 1),
+        parse_options=dialect.arrow,
+        convert_options=pacsv.ConvertOptions(column_types={f"f{index}": pa.binary()}, include_columns=[f"f{index}"]),
+    )
+    return bytes(table.column(0)[0].as_py())
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _cut_bytes(value: bytes) -> bytes:
+    return value if len(value) <= _SHOWN_VALUE else value[:_SHOWN_VALUE] + b"..."
+
+
+def _type_hint(name: str, value: str) -> str:
+    hint = f'pass dtype={{{_quoted(name)}: "string"}}'
+    # Words such as "nil" or "-" rather spell a null. (In quotes they never do, so "" cannot be helped that way.)
+    if 0 < len(value) <= _SHORT_VALUE:
+        hint += f", or na_values=[{_quoted(value)}] if that means a missing value"
+    return f"{hint}."
+
+
+def _quoted(name: str) -> str:
+    # Double quotes, as people write them, unless repr knows better.
+    return f'"{name}"' if name.isprintable() and not {'"', "\\"} & set(name) else repr(name)

@@ -1,0 +1,86 @@
+"""One CSV file as blocks: the reader thread cuts them, the pool decodes them."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from streamframe.batch import Mark, held_bytes
+from streamframe.formats.csv.decode import Decoding
+from streamframe.formats.csv.records import Piece, Records
+from streamframe.plan.source import Block, BlockReader, Decoded
+
+
+class DecodedRatio:
+    """Decoded bytes for each raw byte, learned from the blocks that were decoded.
+
+    Written by the pool and read by the reader thread without a lock: a forecast may be a block late.
+    """
+
+    def __init__(self) -> None:
+        self.value = 2.0
+        self._learned = False
+
+    def learn(self, raw_bytes: int, decoded_bytes: int) -> None:
+        """Take one block into account."""
+        ratio = decoded_bytes / max(raw_bytes, 1)
+        # Forecasting too much costs some reading ahead; too little costs the promise.
+        self.value = max(ratio, (self.value + ratio) / 2) if self._learned else ratio
+        self._learned = True
+
+
+class CsvReader(BlockReader):
+    """The blocks of one file."""
+
+    def __init__(self, records: Records, decoding: Decoding, *, part: int) -> None:
+        self._records = records
+        self._decoding = decoding
+        self._part = part
+        self._ratio = DecodedRatio()
+
+    @property
+    def bytes_read(self) -> int:
+        return self._records.stream.bytes_read
+
+    @property
+    def bytes_total(self) -> int | None:
+        return self._records.stream.size
+
+    @property
+    def retries(self) -> int:
+        return self._records.stream.retries
+
+    def next_bytes(self) -> int:
+        return int(self._records.held_bytes * (1 + self._ratio.value))
+
+    def next_block(self) -> CsvBlock | None:
+        piece = self._records.take_piece()
+        if piece is None:
+            return None
+        return CsvBlock(piece, self._decoding, self._ratio, part=self._part, label=self._records.stream.label)
+
+    def close(self) -> None:
+        self._records.stream.close()
+
+
+class CsvBlock(Block):
+    """Some complete records."""
+
+    def __init__(self, piece: Piece, decoding: Decoding, ratio: DecodedRatio, *, part: int, label: str) -> None:
+        self._piece: Piece | None = piece
+        self._decoding = decoding
+        self._ratio = ratio
+        self._end = piece.byte_offset + piece.stop - piece.start
+        self.nbytes = len(piece.data) + int((piece.stop - piece.start) * ratio.value)
+        self.part = part
+        self.label = label
+
+    def decode(self) -> Decoded:
+        piece, self._piece = self._piece, None
+        if piece is None:
+            raise RuntimeError("a block is decoded once: its bytes are let go of")
+        data: pa.RecordBatch = self._decoding.batch(piece)
+        self._ratio.learn(piece.stop - piece.start, held_bytes(data))
+        return Decoded(data, data.num_rows)
+
+    def mark(self, rows: int) -> Mark:
+        return Mark(part=self.part, token=self._end, rows=rows)

@@ -1,0 +1,122 @@
+r"""Batches to CSV.
+
+Rules: text is always in quotes, so that ``NA`` and the empty string come back as what they were;
+a null is written as nothing. Lines end with ``\n``. The header is written once, also if there are no rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from streamframe.errors import SchemaError
+from streamframe.formats.base import Encoder, FileEncoding
+from streamframe.formats.csv.dialect import Dialect
+
+if TYPE_CHECKING:
+    from streamframe.io.atomic import AtomicFile
+    from streamframe.plan.context import RunContext
+
+# Text of so many bytes is made at a time, whatever the size of the batch.
+_SLICE_BYTES = 4 * 1024 * 1024
+
+
+class CsvWriter:
+    r"""Turns batches of one schema into the text of one file.
+
+    Parameters
+    ----------
+    schema
+        Of all batches.
+    header
+        Start with a line of the columns' names.
+    sep
+        Between two fields: one ASCII character.
+
+    Raises
+    ------
+    PlanError
+        If `sep` is no such character.
+    SchemaError
+        If CSV has no way to hold a column; names it.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> batch = pa.RecordBatch.from_pydict({"a": [1, None], "b": ["x", "NA"]})
+    >>> CsvWriter(batch.schema).encode(batch)
+    b'"a","b"\n1,"x"\n,"NA"\n'
+    """
+
+    def __init__(self, schema: pa.Schema, *, header: bool = True, sep: str = ",") -> None:
+        Dialect(sep=sep)
+        if not len(schema):
+            raise SchemaError("there are no columns to write", hint="select at least one.")
+        self._options = pacsv.WriteOptions(include_header=False, delimiter=sep, quoting_style="needed")
+        for field in schema:
+            _require_writable(field, self._options)
+        names = sep.join('"' + name.replace('"', '""') + '"' for name in schema.names)
+        self._header = f"{names}\n".encode() if header else b""
+
+    def encode(self, batch: pa.RecordBatch) -> bytes:
+        """Return the text of one batch, behind the header if it is the first; an empty batch has none of its own."""
+        header, self._header = self._header, b""
+        if not batch.num_rows:
+            return header
+        sink = pa.BufferOutputStream()
+        sink.write(header)
+        pacsv.write_csv(batch, sink, self._options)
+        return bytes(sink.getvalue().to_pybytes())
+
+
+@dataclass(frozen=True)
+class CsvEncoding(FileEncoding):
+    """How batches are written down as CSV; the parameters are those of `CsvWriter`."""
+
+    name: ClassVar[str] = "csv"
+
+    header: bool = True
+    sep: str = ","
+
+    def __post_init__(self) -> None:
+        Dialect(sep=self.sep)
+
+    def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
+        return _CsvEncoder(file, schema, CsvWriter(schema, header=self.header, sep=self.sep))
+
+
+class _CsvEncoder(Encoder):
+    def __init__(self, file: AtomicFile, schema: pa.Schema, writer: CsvWriter) -> None:
+        self._file = file
+        self._schema = schema
+        self._writer = writer
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        rows = max(1, batch.num_rows * _SLICE_BYTES // max(batch.nbytes, 1))
+        for start in range(0, batch.num_rows, rows):
+            self._file.write(self._writer.encode(batch.slice(start, rows)))
+
+    def finish(self) -> None:
+        if header := self._writer.encode(pa.RecordBatch.from_pylist([], schema=self._schema)):
+            self._file.write(header)
+
+    def abort(self) -> None:
+        pass
+
+
+def _require_writable(field: pa.Field, options: pacsv.WriteOptions) -> None:
+    one_null = pa.RecordBatch.from_arrays([pa.nulls(1, field.type)], names=["x"])
+    try:
+        pacsv.write_csv(one_null, pa.BufferOutputStream(), options)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        nested = pa.types.is_nested(field.type)
+        raise SchemaError(
+            f"column {field.name!r} of type {field.type} cannot be written as CSV",
+            column=field.name,
+            hint="drop it, or write Parquet, which holds nested columns."
+            if nested
+            else "cast it to string, or drop it.",
+        ) from error

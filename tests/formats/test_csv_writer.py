@@ -1,0 +1,86 @@
+"""What is written as CSV reads back as what it was."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+
+import pyarrow as pa
+import pytest
+
+from streamframe.errors import PlanError, SchemaError
+from streamframe.formats.csv import CsvEncoding, CsvFormat, CsvWriter
+from streamframe.io.locations import paths
+from tests.formats.scripted import read_table
+
+BATCH = pa.RecordBatch.from_pydict(
+    {
+        "n": pa.array([1, None, 3], pa.int64()),
+        'te"xt, and more': ["NA", "", None],
+        "lines": ['a\n"b"', "c,d", "é"],
+        "when": pa.array([datetime.datetime(2013, 1, 1, 5), None, None], pa.timestamp("s", "UTC")),
+    }
+)
+
+
+def test_text_nulls_and_names_survive_the_way_out_and_back():
+    writer = CsvWriter(BATCH.schema)
+    text = writer.encode(BATCH) + writer.encode(BATCH)
+    table = read_table(CsvFormat(dtype={"when": pa.timestamp("s", "UTC")}), text)
+    assert table.equals(pa.Table.from_batches([BATCH, BATCH]))
+
+
+def test_the_header_is_written_once_or_not_at_all():
+    batch = pa.RecordBatch.from_pydict({"a": [1], "b": ["x"]})
+    writer = CsvWriter(batch.schema, sep=";")
+    assert [writer.encode(batch), writer.encode(batch)] == [b'"a";"b"\n1;"x"\n', b'1;"x"\n']
+    assert CsvWriter(batch.schema, header=False).encode(batch) == b'1,"x"\n'
+
+
+@pytest.mark.parametrize("sep", ["", ",,", "\n", "é"])
+def test_a_separator_that_cannot_work_is_named_at_the_call(sep):
+    with pytest.raises(PlanError, match="sep needs one ASCII character"):
+        CsvEncoding(sep=sep)
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.int64()), pa.struct([("x", pa.int8())]), pa.map_(pa.string(), pa.int8())])
+def test_a_nested_column_is_refused_by_name(kind):
+    with pytest.raises(SchemaError, match=r"column 'tags' of type .* cannot be written as CSV") as caught:
+        CsvWriter(pa.schema([("a", pa.int64()), ("tags", kind)]))
+    assert caught.value.column == "tags"
+    assert "Parquet" in caught.value.hint
+
+
+def test_decimals_and_categories_are_written_as_their_values():
+    batch = pa.RecordBatch.from_pydict(
+        {"d": [decimal.Decimal("1.50")], "c": pa.array(["x"]).dictionary_encode(), "t": pa.array([b"raw"])}
+    )
+    assert CsvWriter(batch.schema, header=False).encode(batch) == b'1.50,"x","raw"\n'
+
+
+def test_no_columns_at_all_are_refused():
+    with pytest.raises(SchemaError, match="no columns"):
+        CsvWriter(pa.schema([]))
+
+
+def test_an_export_without_rows_has_its_header(tmp_path):
+    from streamframe.io.atomic import open_atomic
+
+    file = open_atomic(str(tmp_path / "out.csv"))
+    encoder = CsvEncoding().start(file, BATCH.schema, None)  # type: ignore[arg-type] - CSV keeps nothing between batches
+    encoder.finish()
+    file.commit()
+    assert (tmp_path / "out.csv").read_text() == '"n","te""xt, and more","lines","when"\n'
+
+
+def test_a_large_batch_is_written_slice_by_slice_and_whole(tmp_path):
+    from streamframe.io.atomic import open_atomic
+
+    batch = pa.RecordBatch.from_pydict({"a": range(700_000), "b": ["some text"] * 700_000})
+    file = open_atomic(str(tmp_path / "out.csv"))
+    encoder = CsvEncoding().start(file, batch.schema, None)  # type: ignore[arg-type]
+    encoder.write(batch)
+    encoder.finish()
+    file.commit()
+    (location,) = paths(str(tmp_path / "out.csv")).expand()
+    assert read_table(CsvFormat(), location).equals(pa.Table.from_batches([batch]))
