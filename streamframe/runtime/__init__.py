@@ -1,0 +1,1 @@
+"""What a run is made of: the budget, the reader thread, the decode pool, the ordered channel."""

@@ -1,0 +1,164 @@
+"""Read ahead of the consumer, within the budget: one reader thread, a pool that decodes.
+
+Rules:
+* The reader thread does I/O and cutting only; the pool computes only. Neither waits for the
+  other except through the budget and the channel.
+* Room is charged before a block is read (a forecast), corrected when it has been read, weighed
+  when it is decoded, and released when the consumer comes back for more.
+* Stopping is in this order: the channel (the consumer leaves), the budget (the reader stops
+  waiting), the source (which frees a stalled read), then the threads are joined. `stop` does all
+  but joining and so may be called by a finalizer.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import pyarrow as pa
+
+from streamframe.batch import Marked, held_bytes
+from streamframe.errors import StreamError
+from streamframe.plan.source import Block, BlockReader, Decoded
+from streamframe.runtime.budget import Budget, Closed
+from streamframe.runtime.channel import Channel
+
+WaitingOn = Literal["source", "decode", "consumer"]
+Apply = Callable[[pa.RecordBatch], pa.RecordBatch]
+# A stalled read that cannot be freed (a hanging network drive) must not hang `close` for ever.
+JOIN_TIMEOUT_S = 10.0
+
+_live: weakref.WeakSet[Prefetch] = weakref.WeakSet()
+
+
+class Prefetch:
+    """One scan under way: blocks are read ahead and decoded in parallel, batches come out in order.
+
+    Parameters
+    ----------
+    reader : BlockReader
+        Where blocks come from; owned from now on.
+    steps : sequence of callables
+        Rowwise work done on each batch right after decoding, while it is in the cache.
+    budget : Budget
+        Shared with the rest of the run.
+    workers : int
+        Threads that decode.
+    """
+
+    def __init__(self, reader: BlockReader, steps: Sequence[Apply], budget: Budget, workers: int) -> None:
+        self._reader = reader
+        self._steps = tuple(steps)
+        self._flow = budget.flow()
+        self._channel: Channel[tuple[Block, Decoded, int]] = Channel()
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="streamframe-decode")
+        self._thread = threading.Thread(target=self._read_ahead, name="streamframe-reader", daemon=True)
+        self._stopped = threading.Event()
+        _live.add(self)
+
+    @property
+    def waiting_on(self) -> WaitingOn | None:
+        """What the consumer waits for now; "consumer" if the reader waits for it."""
+        return self._channel.waiting_on or ("consumer" if self._flow.waits else None)
+
+    def batches(self) -> Iterator[Marked]:
+        """Yield the decoded batches in order. At its end, and when it is closed, the threads are told to stop."""
+        self._thread.start()
+        rows_before: dict[int, int] = {}
+        held = 0
+        try:
+            while True:
+                self._flow.adjust(-held)
+                held = 0
+                received = self._channel.receive()
+                if received is None:
+                    return
+                block, decoded, held = received
+                rows = rows_before.get(block.part, 0) + decoded.records
+                rows_before[block.part] = rows
+                if decoded.data.num_rows:
+                    yield Marked(decoded.data, block.mark(rows))
+        except _BlockFailed as failed:
+            raise located(failed.error, failed.block, rows_before.get(failed.block.part, 0)) from failed.error.__cause__
+        except Closed:
+            return
+        finally:
+            # Not `close`: a generator that is collected ends here too, and finalizers never join.
+            self.stop()
+
+    def stop(self) -> None:
+        """Tell the threads to stop and free a stalled read; does not wait for them."""
+        if self._stopped.is_set():
+            return
+        self._stopped.set()
+        self._channel.close()
+        self._flow.close()
+        self._reader.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        """Stop, and wait until the threads are gone."""
+        self.stop()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join(JOIN_TIMEOUT_S)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        _live.discard(self)
+
+    def _read_ahead(self) -> None:
+        error: BaseException | None = None
+        try:
+            while not self._stopped.is_set():
+                forecast = self._reader.next_bytes()
+                self._flow.acquire(forecast)
+                block = self._reader.next_block()
+                if block is None:
+                    self._flow.adjust(-forecast)
+                    break
+                self._flow.adjust(block.nbytes - forecast)
+                self._channel.send(self._pool.submit(self._decode, block))
+        except Closed:
+            pass
+        except BaseException as raised:
+            error = raised
+        finally:
+            # The source stays open: blocks that are still to be decoded may read from it.
+            self._channel.finish(error)
+
+    def _decode(self, block: Block) -> tuple[Block, Decoded, int]:
+        charged = block.nbytes
+        try:
+            data, records = block.decode()
+            for step in self._steps:
+                data = step(data)
+        except StreamError as error:
+            raise _BlockFailed(error, block) from error
+        weight = held_bytes(data)
+        self._flow.adjust(weight - charged)
+        return block, Decoded(data, records), weight
+
+
+class _BlockFailed(Exception):  # noqa: N818 - a carrier, never seen by users
+    """Carries an error to the consumer's thread, which knows how many rows came before."""
+
+    def __init__(self, error: StreamError, block: Block) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.block = block
+
+
+def located(error: StreamError, block: Block, rows_before: int) -> StreamError:
+    """Add what only the run knows: the part, and the rows of it that came before the block."""
+    if error.row is not None:
+        error.row += rows_before
+    return error.locate(source=block.label, part=block.part)
+
+
+@atexit.register
+def _close_all() -> None:
+    # Threads that come back from Arrow into an interpreter that is going down abort the process.
+    for prefetch in list(_live):
+        prefetch.close()
