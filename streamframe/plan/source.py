@@ -34,6 +34,11 @@ class Source(ABC):
         return True
 
     @property
+    def threaded(self) -> bool:
+        """A thread of ours may read it; user code and foreign streams stay on the consumer's."""
+        return True
+
+    @property
     def known_schema(self) -> pa.Schema | None:
         """The schema, where it is known without I/O."""
         return None
@@ -83,9 +88,6 @@ class OpenSource(ABC):
 
 class BlockReader(ABC):
     """Takes bytes from a source and cuts them into blocks. One thread calls it."""
-
-    # False: user code or a foreign stream is called, which must stay on the consumer's thread.
-    threaded: bool = True
 
     @property
     @abstractmethod

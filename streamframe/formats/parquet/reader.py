@@ -170,8 +170,8 @@ class RowGroup:
         self.rows: int = group.num_rows
         chunks = [group.column(i) for i in range(group.num_columns)]
         self._chunks = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in set(_tops(schema))]
-        self.uncompressed_bytes = sum(chunk.total_uncompressed_size for chunk in self._chunks)
-        self.compressed_bytes = sum(chunk.total_compressed_size for chunk in self._chunks)
+        self.uncompressed_bytes: int = sum(chunk.total_uncompressed_size for chunk in self._chunks)
+        self.compressed_bytes: int = sum(chunk.total_compressed_size for chunk in self._chunks)
         self._image: FileImage | None = None
         self._batches: Iterator[pa.RecordBatch] | None = None
         self._slice_rows = self.rows

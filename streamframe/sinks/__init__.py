@@ -1,0 +1,1 @@
+"""Where batches end, one file for each kind."""

@@ -1,0 +1,197 @@
+"""Rows that are here already, or that the user's own code makes: batches, tables, DataFrames.
+
+Rules: user code and foreign Arrow streams are called on the consumer's thread only, one batch
+ahead of nobody. What the user holds is the user's; only what we keep is counted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from streamframe.batch import Mark
+from streamframe.errors import SchemaError, SourceError
+from streamframe.plan.context import RunContext
+from streamframe.plan.node import Scan
+from streamframe.plan.source import Block, BlockReader, Decoded, OpenSource, Source
+
+# Large tables are handed on in slices, so that what is computed from one stays small.
+SLICE_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Batches(Source):
+    """The batches that `make` yields; `make` is called anew by every run."""
+
+    make: Callable[[], Iterator[pa.RecordBatch]] = field(repr=False)
+    call: str
+    schema: pa.Schema | None = None
+
+    @property
+    def replayable(self) -> bool:
+        return not isinstance(self.make, Once)
+
+    @property
+    def threaded(self) -> bool:
+        return False
+
+    @property
+    def known_schema(self) -> pa.Schema | None:
+        return self.schema
+
+    def open(self, context: RunContext) -> OpenSource:
+        batches = self.make()
+        if self.schema is not None:
+            return _OpenBatches(self.call, batches, self.schema, None)
+        first = next(batches, None)
+        if first is None:
+            raise SchemaError(f"{self.call} yields no batch, so its columns are unknown", hint="pass schema=.")
+        return _OpenBatches(self.call, batches, first.schema, first)
+
+    def describe(self) -> str:
+        return self.call
+
+
+class Once:
+    """Batches of an iterator that nobody can start again; a look at the schema takes none away."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch], call: str) -> None:
+        self._batches = batches
+        self._call = call
+        self._peeked: list[pa.RecordBatch] = []
+        self._taken = False
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Iterator[pa.RecordBatch]:
+        """Return the batches; what a look has seen comes first."""
+        with self._lock:
+            if self._taken:
+                raise SourceError(
+                    f"{self._call} has been read already, and an iterator can be read only once",
+                    hint="pass a function that makes a new iterator, or a list.",
+                )
+        return _Taking(self)
+
+    def take(self) -> pa.RecordBatch | None:
+        """Return the next batch."""
+        return self._peeked.pop() if self._peeked else next(self._batches, None)
+
+    def give_back(self, batch: pa.RecordBatch) -> None:
+        """Undo a look: this batch comes first again."""
+        self._peeked.append(batch)
+
+    def spend(self) -> None:
+        """Note that a run begins to read: from now on nobody else can."""
+        self._taken = True
+
+
+class _Taking(Iterator[pa.RecordBatch]):
+    def __init__(self, once: Once) -> None:
+        self.once = once
+
+    def __next__(self) -> pa.RecordBatch:
+        batch = self.once.take()
+        if batch is None:
+            raise StopIteration
+        return batch
+
+
+class _OpenBatches(OpenSource):
+    def __init__(
+        self, call: str, batches: Iterator[pa.RecordBatch], schema: pa.Schema, first: pa.RecordBatch | None
+    ) -> None:
+        self._call = call
+        self._batches = batches
+        self._schema = schema
+        self._first = first
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self._schema
+
+    def read(self, scan: Scan) -> BlockReader:
+        if isinstance(self._batches, _Taking):
+            self._batches.once.spend()
+        first, self._first = self._first, None
+        return _BatchReader(self._call, self._batches, self._schema, first, scan.columns)
+
+    def close(self) -> None:
+        if self._first is not None and isinstance(self._batches, _Taking):
+            self._batches.once.give_back(self._first)
+        self._first = None
+
+
+class _BatchReader(BlockReader):
+    def __init__(
+        self,
+        call: str,
+        batches: Iterator[pa.RecordBatch],
+        schema: pa.Schema,
+        first: pa.RecordBatch | None,
+        columns: tuple[str, ...] | None,
+    ) -> None:
+        self._call = call
+        self._batches = batches
+        self._schema = schema
+        self._columns = columns
+        self._pending = first
+        self._start = 0
+        self._index = -1
+        self._bytes_read = 0
+        if first is not None:
+            self._begin(first)
+
+    @property
+    def bytes_read(self) -> int:
+        return self._bytes_read
+
+    def next_bytes(self) -> int:
+        return 0
+
+    def next_block(self) -> Block | None:
+        while self._pending is None or self._start >= self._pending.num_rows:
+            following = next(self._batches, None)
+            if following is None:
+                return None
+            self._begin(following)
+        piece = self._pending.slice(self._start, SLICE_ROWS)
+        self._start += piece.num_rows
+        return _BatchBlock(piece if self._columns is None else piece.select(list(self._columns)), self._call)
+
+    def close(self) -> None:
+        self._pending = None
+        close = getattr(self._batches, "close", None)
+        if close is not None:
+            close()
+
+    def _begin(self, batch: pa.RecordBatch) -> None:
+        self._index += 1
+        if not batch.schema.equals(self._schema):
+            batch = self._fitted(batch)
+        self._pending, self._start = batch, 0
+        self._bytes_read += batch.nbytes
+
+    def _fitted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        try:
+            return batch.cast(self._schema)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+            raise SchemaError(
+                f"{self._call}: batch {self._index + 1} does not fit the first one's schema: {error}",
+                hint="make all batches alike, or pass schema= with types that fit them all.",
+            ) from error
+
+
+class _BatchBlock(Block):
+    def __init__(self, batch: pa.RecordBatch, label: str) -> None:
+        self.nbytes = 0
+        self.label = label
+        self._batch = batch
+
+    def decode(self) -> Decoded:
+        return Decoded(self._batch, self._batch.num_rows)
+
+    def mark(self, rows: int) -> Mark:
+        return Mark(part=0, token=rows, rows=rows)

@@ -1,0 +1,71 @@
+"""Cut the stream into batches of another size.
+
+Rule: rows keep their order; only batch borders move. What waits to be filled up is held
+against the budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pyarrow as pa
+
+from streamframe.batch import Marked, compacted, held_bytes
+from streamframe.plan.context import RunContext
+from streamframe.plan.node import Columns, Rows, Transform
+
+
+@dataclass(frozen=True)
+class Rebatch(Transform):
+    """Batches of exactly `batch_rows` rows (the last may have fewer), or of about `batch_bytes`."""
+
+    batch_rows: int | None
+    batch_bytes: int | None
+    rows: ClassVar[Rows] = "same"
+
+    def produces(self, *schemas: pa.Schema) -> pa.Schema:
+        return schemas[0]
+
+    def needs(self, columns: Columns, schema: pa.Schema | None) -> Columns:
+        return columns
+
+    def rows_wanted(self, limit: int | None) -> int | None:
+        return limit
+
+    def run(self, streams: Sequence[Iterator[Marked]], context: RunContext) -> Iterator[Marked]:
+        (stream,) = streams
+        hold = context.hold()
+        waiting: list[pa.RecordBatch] = []
+        waiting_rows = 0
+        mark = None
+        try:
+            for data, mark in stream:
+                start = 0
+                while (room := self._room(waiting, waiting_rows, data, start)) <= data.num_rows - start:
+                    waiting.append(data.slice(start, room))
+                    start += room
+                    yield Marked(pa.concat_batches(waiting) if len(waiting) > 1 else compacted(waiting[0]), mark)
+                    waiting, waiting_rows = [], 0
+                if start < data.num_rows:
+                    waiting.append(compacted(data.slice(start)))
+                    waiting_rows += data.num_rows - start
+                hold.resize(sum(held_bytes(batch) for batch in waiting))
+            if waiting and mark is not None:
+                yield Marked(pa.concat_batches(waiting), mark)
+        finally:
+            hold.resize(0)
+
+    def describe(self) -> str:
+        if self.batch_rows is not None:
+            return f"rebatch(rows={self.batch_rows})"
+        return f"rebatch(nbytes={self.batch_bytes})"
+
+    def _room(self, waiting: list[pa.RecordBatch], waiting_rows: int, data: pa.RecordBatch, start: int) -> int:
+        """Return how many rows of `data`, from `start`, fill the batch under way: at least 1."""
+        if self.batch_rows is not None:
+            return self.batch_rows - waiting_rows
+        assert self.batch_bytes is not None
+        row_bytes = max(1.0, data.nbytes / max(1, data.num_rows))
+        return max(1, int((self.batch_bytes - sum(batch.nbytes for batch in waiting)) / row_bytes))
