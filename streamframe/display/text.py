@@ -77,7 +77,7 @@ def _runs_in_pool(node: Node) -> bool:
     # The pool applies steps to a block while it is in cache: so only in an unbroken row above a scan.
     while node.in_pool and len(node.inputs) == 1:
         (node,) = node.inputs
-    return node.scan is not None
+    return node.scan is not None and node.scan.source.threaded
 
 
 def _step_lines(layout: Layout, note: Callable[[Node], str] | None = None) -> Iterator[str]:

@@ -1,0 +1,104 @@
+"""What a user iterates over: batches, DataFrames or rows, with a clean end.
+
+Rules: the options are those in force where the iteration was made; nothing is read before the
+first item is asked for. `close` joins the threads. Dropping an iteration (`break`, an exception)
+stops them as well, but waits for nobody, since a finalizer may run anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+import pyarrow as pa
+
+from streamframe.engines.local import LocalRun
+from streamframe.errors import PlanError
+from streamframe.options import current_options
+from streamframe.plan.node import Node
+from streamframe.plan.report import Stats
+
+T = TypeVar("T")
+
+
+class Iteration(Generic[T]):
+    """One run of a frame, item by item; an iterator and a context manager.
+
+    Examples
+    --------
+    >>> import streamframe as sf
+    >>> with sf.from_arrow({"n": [1, 2, 3]}).iter_rows() as rows:
+    ...     next(rows)
+    {'n': 1}
+    """
+
+    def __init__(self, plan: Node, unfold: Callable[[pa.RecordBatch], Iterable[T]]) -> None:
+        self._plan = plan
+        self._unfold = unfold
+        self._options = current_options()
+        self._run: LocalRun | None = None
+        self._items: Iterator[T] = iter(())
+        self._closed = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of the batches; starts the run."""
+        return self._started().schema
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        while True:
+            for item in self._items:
+                return item
+            if self._closed:
+                raise StopIteration
+            try:
+                batch = next(self._started())
+            except BaseException:
+                self.close()
+                raise
+            self._items = iter(self._unfold(batch.data))
+
+    def stats(self) -> Stats:
+        """Return what the run has done so far: a snapshot, cheap enough for a loop."""
+        return self._started().stats()
+
+    def close(self) -> None:
+        """Stop the run; when this returns, its threads, files and connections are gone."""
+        self._closed = True
+        self._items = iter(())
+        if self._run is not None:
+            self._run.close()
+
+    def _started(self) -> LocalRun:
+        if self._run is None:
+            if self._closed:
+                raise PlanError("this iteration was closed before it began", hint="iterate over the frame again.")
+            self._run = LocalRun(self._plan, self._options)
+        return self._run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        run = getattr(self, "_run", None)
+        if run is not None:
+            run.stop()
+
+    def __repr__(self) -> str:
+        if self._run is None:
+            return "<streamframe iteration: not started>"
+        stats = self._run.stats()
+        state = "closed" if self._closed else f"waiting on {stats.waiting_on or 'nobody'}"
+        return f"<streamframe iteration: {stats.rows:,} rows, {stats.bytes_read:,} bytes read, {state}>"

@@ -1,0 +1,286 @@
+"""Run a plan on this machine: open, stop and close things in order.
+
+Rules:
+* A run reads the options once, when it starts. It opens the first source and keeps it open, so
+  that looking at its schema costs no second connection.
+* Everything above the scans runs on the consumer's thread and pulls: a slow consumer slows the
+  reader down.
+* `close` is the end of every run, however it ends; after it no thread and no file is left.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Literal, Protocol
+
+import pyarrow as pa
+
+from streamframe.batch import Marked
+from streamframe.engines.steps import Step, in_reading_order, scans_of, step_names
+from streamframe.errors import PlanError
+from streamframe.optimize.pushdown import Schemas, optimized
+from streamframe.options import Options, current_options
+from streamframe.plan.node import Node, Scan
+from streamframe.plan.report import RunReport, Stats
+from streamframe.plan.sink import Sink
+from streamframe.plan.source import BlockReader, OpenSource
+from streamframe.runtime.budget import Budget, Kept
+from streamframe.runtime.prefetch import Prefetch
+
+# A block, its decoded batch and their neighbours have to fit many times over, or the pool idles.
+_BLOCKS_PER_BUDGET = 48
+_MIN_BLOCK_BYTES = 64 << 10
+_MAX_BLOCK_BYTES = 4 << 20
+
+# So few rows are in the first block or two: reading ahead would only read what nobody wants.
+_PULLED_ROWS = 10_000
+
+
+class LocalRun:
+    """One run of a plan: an iterator of marked batches that has to be closed.
+
+    Parameters
+    ----------
+    plan : Node
+        What to run.
+    options : Options, optional
+        Default: those in force here.
+    optimizer : callable
+        Turns the plan into a cheaper one with the same result. Tests run plans without it.
+    """
+
+    def __init__(
+        self,
+        plan: Node,
+        options: Options | None = None,
+        optimizer: Callable[[Node, Schemas], Node] = optimized,
+    ) -> None:
+        self.options = options or current_options()
+        self._started = time.perf_counter()
+        self._budget = Budget(self.options.memory_bytes)
+        self._names = step_names(plan)
+        self._opened: dict[int, OpenSource] = {}
+        self._scans: list[Prefetch] = []
+        self._readers: list[BlockReader] = []
+        self._rows = 0
+        self._batches = 0
+        self._first_batch_s: float | None = None
+        self._stream: Iterator[Marked] = iter(())
+        try:
+            schemas = Schemas(self._open_sources(plan))
+            schema = self._checked_schema(plan, schemas)
+            self._stream = self._build(optimizer(plan, schemas))
+            if schema is None:
+                schema, self._stream = self._peeked(plan, self._stream)
+        except BaseException:
+            self.close()
+            raise
+        self.schema: pa.Schema = schema
+
+    @property
+    def block_bytes(self) -> int:
+        """How many raw bytes a block should have, so that enough of them fit the budget."""
+        return min(_MAX_BLOCK_BYTES, max(_MIN_BLOCK_BYTES, self.options.memory_bytes // _BLOCKS_PER_BUDGET))
+
+    def hold(self) -> Kept:
+        """Return an account for bytes that a step keeps between batches."""
+        return self._budget.hold()
+
+    def __iter__(self) -> Iterator[Marked]:
+        return self
+
+    def __next__(self) -> Marked:
+        try:
+            batch = next(self._stream)
+        except BaseException:
+            # The end, an error or Ctrl-C: nothing more will come, so nothing may be left.
+            self.close()
+            raise
+        if self._first_batch_s is None:
+            self._first_batch_s = time.perf_counter() - self._started
+        self._rows += batch.data.num_rows
+        self._batches += 1
+        return batch
+
+    def stats(self) -> Stats:
+        """Return what the run has done so far: a snapshot."""
+        totals = [reader.bytes_total for reader in self._readers]
+        return Stats(
+            rows=self._rows,
+            batches=self._batches,
+            bytes_read=sum(reader.bytes_read for reader in self._readers),
+            bytes_total=totals[0] if len(totals) == 1 else None,
+            bytes_buffered=self._budget.held_bytes,
+            peak_bytes=self._budget.peak_bytes,
+            limit_bytes=self._budget.limit_bytes,
+            retries=sum(reader.retries for reader in self._readers),
+            waiting_on=self._waiting_on(),
+            seconds=time.perf_counter() - self._started,
+            first_batch_s=self._first_batch_s,
+        )
+
+    def stop(self) -> None:
+        """Tell all threads to stop and free stalled reads; does not wait, so a finalizer may call it."""
+        for scan in self._scans:
+            scan.stop()
+
+    def close(self) -> None:
+        """Stop, and wait until every thread is gone and every source is closed. Safe to call twice."""
+        self.stop()
+        for scan in self._scans:
+            scan.close()
+        for reader in self._readers:
+            reader.close()
+        for opened in self._opened.values():
+            opened.close()
+        self._opened.clear()
+        # The generators refer to this run: let go of them now, not when the cycle is collected.
+        self._stream = iter(())
+
+    def _waiting_on(self) -> Literal["source", "decode", "consumer"] | None:
+        return self._scans[-1].waiting_on if self._scans else None
+
+    def _open_sources(self, plan: Node) -> dict[int, pa.Schema]:
+        """Return the schema of every source; the first one stays open for the run."""
+        schemas: dict[int, pa.Schema] = {}
+        for scan in scans_of(plan):
+            source = scan.source
+            if id(source) in schemas:
+                continue
+            known = source.known_schema
+            if self._opened and known is not None:
+                schemas[id(source)] = known
+                continue
+            with self._names.located(scan):
+                opened = source.open(self)
+            schemas[id(source)] = opened.schema
+            if self._opened:
+                opened.close()
+            else:
+                self._opened[id(source)] = opened
+        return schemas
+
+    def _checked_schema(self, plan: Node, schemas: Schemas) -> pa.Schema | None:
+        """Return the output schema, checking every step; the error names the step that cannot work."""
+        schema = None
+        for node in in_reading_order(plan):
+            with self._names.located(node):
+                schema = schemas.of(node)
+        return schema
+
+    def _build(self, node: Node) -> Iterator[Marked]:
+        steps: list[Step] = []
+        bottom = node
+        while bottom.in_pool and len(bottom.inputs) == 1:
+            steps.insert(0, Step(self._names.of(bottom), bottom.apply))
+            (bottom,) = bottom.inputs
+        if bottom.scan is not None:
+            return self._scan(bottom.scan, steps)
+        streams = [self._build(child) for child in node.inputs]
+        return self._names.marked(node, node.run(streams, self))
+
+    def _scan(self, scan: Scan, steps: list[Step]) -> Iterator[Marked]:
+        with self._names.located(scan):
+            opened = self._opened.pop(id(scan.source), None) or scan.source.open(self)
+            reader = opened.read(scan)
+        self._readers.append(reader)
+        if not scan.source.threaded or (scan.limit is not None and scan.limit <= _PULLED_ROWS):
+            yield from _pump(reader, steps)
+            return
+        prefetch = Prefetch(reader, steps, self._budget, self.options.worker_count)
+        self._scans.append(prefetch)
+        yield from self._names.marked(scan, prefetch.batches())
+
+    def _peeked(self, plan: Node, stream: Iterator[Marked]) -> tuple[pa.Schema, Iterator[Marked]]:
+        """Learn the schema of a plan with user functions from the first batch that comes out."""
+        first = next(stream, None)
+        if first is None:
+            raise PlanError(
+                "no row came out, so the columns that a function makes are unknown",
+                hint="pass schema= to map_batches or map_pandas.",
+            )
+        return first.data.schema, _chained(first, stream)
+
+
+class Observer(Protocol):
+    """Who is told how far an export is."""
+
+    def due(self) -> bool:
+        """Tell whether a snapshot is wanted now."""
+        ...
+
+    def update(self, stats: Stats) -> None:
+        """Take a snapshot."""
+        ...
+
+
+def export(plan: Node, sink: Sink, observer: Observer | None = None) -> RunReport:
+    """Run a plan into a sink; the target is new and whole afterwards, or as it was.
+
+    Raises
+    ------
+    StreamError
+        Whatever stopped the run; the sink has been aborted then.
+    """
+    run = LocalRun(plan)
+    try:
+        opened = sink.start(run.schema, run)
+        try:
+            for batch in run:
+                opened.write(batch.data)
+                if observer is not None and observer.due():
+                    observer.update(run.stats())
+            written = opened.commit()
+        except BaseException:
+            opened.abort()
+            raise
+    finally:
+        run.close()
+    stats = run.stats()
+    return RunReport(
+        rows=stats.rows,
+        bytes_written=written.bytes_written,
+        files=written.files,
+        seconds=stats.seconds,
+        peak_bytes=stats.peak_bytes,
+        retries=stats.retries,
+        bytes_read=stats.bytes_read,
+        limit_bytes=stats.limit_bytes,
+        first_batch_s=stats.first_batch_s,
+    )
+
+
+def peek_schema(plan: Node) -> pa.Schema:
+    """Return the output schema, reading no more than it takes."""
+    run = LocalRun(plan)
+    try:
+        return run.schema
+    finally:
+        run.close()
+
+
+def optimized_plan(plan: Node) -> Node:
+    """Return the plan as it would run, without I/O: schemas count where they are known already."""
+    known = {id(scan.source): scan.source.known_schema for scan in scans_of(plan)}
+    return optimized(plan, Schemas({key: schema for key, schema in known.items() if schema is not None}))
+
+
+def _pump(reader: BlockReader, steps: list[Step]) -> Iterator[Marked]:
+    """Run a scan whose source must stay on the consumer's thread."""
+    rows = 0
+    try:
+        while (block := reader.next_block()) is not None:
+            data, records = block.decode()
+            rows += records
+            for step in steps:
+                data = step(data)
+            if data.num_rows:
+                yield Marked(data, block.mark(rows))
+    finally:
+        reader.close()
+
+
+def _chained(first: Marked, rest: Iterator[Marked]) -> Iterator[Marked]:
+    yield first
+    yield from rest
