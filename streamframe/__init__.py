@@ -1,0 +1,70 @@
+"""streamframe: data that is larger than memory, or still arriving, as if it were a small DataFrame."""
+
+from typing import TYPE_CHECKING, NoReturn
+
+from streamframe._version import __version__
+from streamframe.engines.iteration import Iteration
+from streamframe.errors import (
+    BudgetError,
+    ColumnNotFoundError,
+    DecodeError,
+    MissingDependencyError,
+    PlanError,
+    ResumeError,
+    SchemaError,
+    SinkError,
+    SourceChangedError,
+    SourceError,
+    StreamError,
+    TransportError,
+    TruncatedError,
+)
+from streamframe.expr import Expr, coalesce, col, function, lit, when
+from streamframe.foreign import other_name
+from streamframe.options import options, set_options
+from streamframe.plan.report import RunReport, Stats
+from streamframe.readers import from_arrow, from_batches, from_pandas, read, read_csv, read_parquet
+from streamframe.stream import StreamFrame, concat
+
+__all__ = [
+    "BudgetError",
+    "ColumnNotFoundError",
+    "DecodeError",
+    "Expr",
+    "Iteration",
+    "MissingDependencyError",
+    "PlanError",
+    "ResumeError",
+    "RunReport",
+    "SchemaError",
+    "SinkError",
+    "SourceChangedError",
+    "SourceError",
+    "Stats",
+    "StreamError",
+    "StreamFrame",
+    "TransportError",
+    "TruncatedError",
+    "__version__",
+    "coalesce",
+    "col",
+    "concat",
+    "from_arrow",
+    "from_batches",
+    "from_pandas",
+    "function",
+    "lit",
+    "options",
+    "read",
+    "read_csv",
+    "read_parquet",
+    "set_options",
+    "when",
+]
+
+
+if not TYPE_CHECKING:  # a checker would take every misspelled name for a known one
+
+    def __getattr__(name: str) -> NoReturn:
+        hint = other_name(name)
+        raise AttributeError(f"module 'streamframe' has no {name!r}" + (f"; {hint}" if hint else ""))

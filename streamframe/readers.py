@@ -1,0 +1,336 @@
+"""Where frames begin: files, and data that is here already.
+
+Rule: a reader checks its arguments and makes a plan of one node; it does no I/O. A name from
+another library gets an error that says ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from streamframe.errors import PlanError, SchemaError, did_you_mean
+from streamframe.expr import Expr, as_expr
+from streamframe.foreign import other_name
+from streamframe.formats.base import FileFormat
+from streamframe.formats.csv import CsvFormat
+from streamframe.formats.parquet import ParquetFormat
+from streamframe.io.locations import paths
+from streamframe.plan.node import Scan
+from streamframe.plan.source import Source
+from streamframe.schema import parse_dtype
+from streamframe.sources.files import Files
+from streamframe.sources.memory import Batches, Once
+from streamframe.stream import StreamFrame
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow.compute as pc
+
+# One line for each format that `read` recognises; compression suffixes are taken off before.
+_SUFFIXES: dict[str, Callable[[], FileFormat]] = {
+    ".csv": CsvFormat,
+    ".tsv": lambda: CsvFormat(sep="\t"),
+    ".parquet": ParquetFormat,
+    ".pq": ParquetFormat,
+}
+
+
+def read(path: Any, *, storage_options: Mapping[str, Any] | None = None) -> StreamFrame:
+    """Read files whose format their suffix tells: ``.csv``, ``.tsv`` (also ``.gz`` and so on) or ``.parquet``.
+
+    Lazy: nothing is read before the frame is iterated, looked at or exported.
+
+    Parameters
+    ----------
+    path
+        A str, a PathLike, a UPath, an open binary file, a glob, or a list of these; any fsspec scheme.
+    storage_options
+        What fsspec takes for the scheme.
+
+    Raises
+    ------
+    PlanError
+        If the suffix is not known; then use the reader by its name.
+
+    Examples
+    --------
+    >>> import streamframe as sf
+    >>> sf.read("https://example.org/flights-*.parquet").columns  # doctest: +SKIP
+    """
+    given = paths(path, storage_options)
+    make = _SUFFIXES.get(given.suffix)
+    if make is None:
+        near = did_you_mean(given.suffix, _SUFFIXES) if given.suffix else None
+        raise PlanError(
+            f"{given.label}: the suffix {given.suffix!r} tells no format"
+            if given.suffix
+            else f"{given.label} has no suffix",
+            source=given.label,
+            hint=(f"{near} " if near else "")
+            + f"known: {', '.join(_SUFFIXES)}; otherwise use read_csv or read_parquet.",
+        )
+    return _frame(Files(given, make()))
+
+
+def read_csv(
+    path: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    dtype: Mapping[str, Any] | None = None,
+    names: Sequence[str] | None = None,
+    header: bool = True,
+    sep: str = ",",
+    quotechar: str | None = '"',
+    escapechar: str | None = None,
+    na_values: Sequence[str] | None = None,
+    encoding: str = "utf-8",
+    skip_rows: int = 0,
+    comment: str | None = None,
+    compression: str | None = "infer",
+    errors: str = "raise",
+    storage_options: Mapping[str, Any] | None = None,
+    **foreign: Any,
+) -> StreamFrame:
+    """Read CSV lazily, in blocks, decoded by every core, within the option `memory`.
+
+    Parameters
+    ----------
+    path
+        A str, a PathLike, a UPath, an open binary file, a glob, or a list of these; any fsspec
+        scheme. The files of a list need the same columns.
+    columns
+        Only these, in this order; others are not converted.
+    dtype
+        Types by column: ``{"zip": "string"}``, in pandas', numpy's, Arrow's or Python's words.
+        Default: found in a sample, then frozen.
+    names
+        Column names, instead of a header's (``header=True`` then skips that line).
+    header
+        The first line names the columns. False: they are ``names``, or ``f0``, ``f1`` and so on.
+    sep, quotechar, escapechar
+        The dialect, one character each. A quote counts at the start of a field only.
+    na_values
+        More spellings of null, beside the usual ones (empty, ``NA``, ``null``, ``NaN``...).
+    encoding
+        Any that Python knows. UTF-8 is the fastest: it is not transcoded.
+    skip_rows
+        Lines to skip before the header.
+    comment
+        Lines that start with this character are skipped.
+    compression
+        ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+    errors
+        What a malformed or ill-typed record does. ``"raise"``: the run stops with a `DecodeError`
+        that names row, column, value and byte offset.
+    storage_options
+        What fsspec takes for the scheme: ``{"headers": {...}}`` for http, say.
+
+    Raises
+    ------
+    PlanError
+        Here, if an argument makes no sense.
+    SourceError, DecodeError, SchemaError
+        When it runs.
+
+    Examples
+    --------
+    >>> import streamframe as sf
+    >>> flights = sf.read_csv("flights.csv.gz", dtype={"flight": "string"})
+    """
+    _refuse(foreign, "read_csv")
+    file_format = CsvFormat(
+        dtype=tuple((name, parse_dtype(kind)) for name, kind in (dtype or {}).items()),
+        names=names,
+        header=header,
+        sep=sep,
+        quotechar=quotechar,
+        escapechar=escapechar,
+        na_values=na_values or (),
+        encoding=encoding,
+        skip_rows=skip_rows,
+        comment=comment,
+        compression=compression,
+        errors=errors,
+    )
+    frame = _frame(Files(paths(path, storage_options), file_format))
+    return frame if columns is None else frame.select(_column_list(columns))
+
+
+def read_parquet(
+    path: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    filters: Expr | pc.Expression | Sequence[Any] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    **foreign: Any,
+) -> StreamFrame:
+    """Read Parquet lazily: only the columns and row groups that are needed, within the option `memory`.
+
+    Parameters
+    ----------
+    path
+        A str, a PathLike, a UPath, an open binary file, a glob, or a list of these; any fsspec
+        scheme. Of a remote file only the needed ranges are fetched.
+    columns
+        Only these, in this order.
+    filters
+        An expression, or pandas' list of tuples ``[("x", ">", 0)]``. Row groups that cannot match
+        by their statistics are not read.
+    storage_options
+        What fsspec takes for the scheme.
+
+    Raises
+    ------
+    PlanError
+        Here, if an argument makes no sense.
+    SourceError, DecodeError, SchemaError
+        When it runs.
+
+    Examples
+    --------
+    >>> import streamframe as sf
+    >>> late = sf.read_parquet("flights.parquet", filters=sf.col("dep_delay") > 60)
+    """
+    _refuse(foreign, "read_parquet")
+    frame = _frame(Files(paths(path, storage_options), ParquetFormat()))
+    if filters is not None:
+        frame = frame.filter(_predicate(filters))
+    return frame if columns is None else frame.select(_column_list(columns))
+
+
+def from_pandas(frames: pd.DataFrame | Iterable[pd.DataFrame] | Callable[[], Iterable[pd.DataFrame]]) -> StreamFrame:
+    """Stream a DataFrame, or many of the same columns.
+
+    Named index levels become columns; an unnamed index is dropped.
+
+    Parameters
+    ----------
+    frames
+        A DataFrame; an iterable of them (an iterator can be read once); or a function that makes one.
+    """
+    if hasattr(frames, "iloc") and hasattr(frames, "columns"):
+        return _frame(Batches(_PandasBatches(lambda: (frames,)), f"from_pandas({len(frames):,} rows)"))  # type: ignore[arg-type]
+    return _frame(_from_iterable(frames, "from_pandas", _from_frame, None))
+
+
+def from_arrow(data: Any) -> StreamFrame:
+    """Stream a pyarrow Table or batch, or anything with ``__arrow_c_stream__`` (polars, DuckDB...).
+
+    A dict of columns is made into a table. A `pyarrow.RecordBatchReader` can be read once.
+    """
+    if isinstance(data, Mapping):
+        data = pa.table(dict(data))
+    if isinstance(data, pa.RecordBatch):
+        return _frame(Batches(lambda: iter((data,)), f"from_arrow({data.num_rows:,} rows)", data.schema))
+    if isinstance(data, pa.Table):
+        return _frame(Batches(lambda: iter(data.to_batches()), f"from_arrow({data.num_rows:,} rows)", data.schema))
+    if isinstance(data, pa.RecordBatchReader):
+        call = "from_arrow(a reader)"
+        return _frame(Batches(Once(iter(data), call), call, data.schema))
+    if not hasattr(data, "__arrow_c_stream__"):
+        raise PlanError(
+            f"from_arrow needs Arrow data or something with __arrow_c_stream__, got {type(data).__name__}",
+            hint="from_pandas takes DataFrames, from_batches an iterable of batches.",
+        )
+    call = f"from_arrow({type(data).__module__.partition('.')[0]}.{type(data).__name__})"
+    known = pa.schema(data) if hasattr(data, "__arrow_c_schema__") else None
+    return _frame(Batches(lambda: iter(pa.RecordBatchReader.from_stream(data)), call, known))
+
+
+def from_batches(
+    batches: Iterable[pa.RecordBatch] | Callable[[], Iterable[pa.RecordBatch]], *, schema: pa.Schema | None = None
+) -> StreamFrame:
+    """Stream record batches that the caller's code makes, on the thread that iterates.
+
+    Parameters
+    ----------
+    batches
+        An iterable of batches or tables of one schema (an iterator can be read once), or a function
+        that makes one, which every run calls anew.
+    schema
+        Default: the first batch's.
+    """
+    return _frame(_from_iterable(batches, "from_batches", _from_arrow_item, schema))
+
+
+def _from_iterable(
+    given: Any, verb: str, convert: Callable[[Any, str], Iterator[pa.RecordBatch]], schema: pa.Schema | None
+) -> Source:
+    if callable(given):
+        call = f"{verb}({getattr(given, '__name__', type(given).__name__)})"
+        return Batches(lambda: (batch for item in given() for batch in convert(item, call)), call, schema)
+    if not isinstance(given, Iterable) or isinstance(given, (str, bytes)):
+        raise PlanError(f"{verb} needs an iterable or a function that makes one, got {type(given).__name__}")
+    call = f"{verb}({type(given).__name__})"
+    if isinstance(given, Iterator):
+        return Batches(Once((batch for item in given for batch in convert(item, call)), call), call, schema)
+    return Batches(lambda: (batch for item in given for batch in convert(item, call)), call, schema)
+
+
+class _PandasBatches:
+    """The batches of DataFrames that are here already, converted when their turn comes."""
+
+    def __init__(self, frames: Callable[[], Iterable[Any]]) -> None:
+        self._frames = frames
+
+    def __call__(self) -> Iterator[pa.RecordBatch]:
+        for frame in self._frames():
+            yield from _from_frame(frame, "from_pandas")
+
+
+def _from_frame(frame: Any, call: str) -> Iterator[pa.RecordBatch]:
+    if not (hasattr(frame, "iloc") and hasattr(frame, "columns")):
+        raise SchemaError(f"{call} needs DataFrames, got {type(frame).__name__}")
+    keep_index = any(name is not None for name in frame.index.names)
+    try:
+        table = pa.Table.from_pandas(frame, preserve_index=keep_index).replace_schema_metadata()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise SchemaError(
+            f"{call}: a column holds values of several types: {'; '.join(map(str, error.args))}",
+            hint="make the column one type first, such as df['x'].astype('string').",
+        ) from error
+    yield from table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+
+
+def _from_arrow_item(item: Any, call: str) -> Iterator[pa.RecordBatch]:
+    if isinstance(item, pa.RecordBatch):
+        yield item
+    elif isinstance(item, pa.Table):
+        yield from item.to_batches()
+    else:
+        raise SchemaError(
+            f"{call} yielded {type(item).__name__}", hint="yield pyarrow.RecordBatch or pyarrow.Table objects."
+        )
+
+
+def _frame(source: Source) -> StreamFrame:
+    return StreamFrame(Scan(source), source.known_schema)
+
+
+def _predicate(filters: Any) -> Expr:
+    if isinstance(filters, (list, tuple)):
+        import pyarrow.parquet as pq
+
+        try:
+            return as_expr(pq.filters_to_expression(list(filters)))
+        except (ValueError, TypeError, IndexError) as error:
+            raise PlanError(f"filters={filters!r} is malformed: {error}", hint='write [("x", ">", 0)].') from error
+    return as_expr(filters)
+
+
+def _column_list(columns: Any) -> list[str]:
+    if isinstance(columns, str):
+        raise PlanError(
+            f"columns needs a list of names, got the text {columns!r}", hint=f"write columns=[{columns!r}]."
+        )
+    return list(columns)
+
+
+def _refuse(foreign: Mapping[str, Any], verb: str) -> None:
+    """Tell what an argument of another library is called here."""
+    for name in foreign:
+        hint = other_name(name)
+        raise PlanError(f"{verb} has no argument {name!r}", hint=f"{hint}." if hint else None)

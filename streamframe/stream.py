@@ -1,0 +1,461 @@
+"""`StreamFrame`: what the user holds. An immutable, lazy, replayable plan with verbs on it.
+
+Rule: a verb checks its arguments, adds a node and returns a new frame; bodies are a line or
+two. Building a plan does no I/O. What a verb does to the data is written in the file of its node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, NoReturn, ParamSpec, TypeVar
+
+import pyarrow as pa
+
+from streamframe.display.html import plan_html
+from streamframe.display.progress import ProgressLine
+from streamframe.display.text import explain_text, plan_text
+from streamframe.engines.iteration import Iteration
+from streamframe.engines.local import export, optimized_plan, peek_schema
+from streamframe.errors import PlanError
+from streamframe.expr import Expr, as_column, as_expr
+from streamframe.foreign import other_name
+from streamframe.formats.base import FileEncoding
+from streamframe.formats.csv import CsvEncoding
+from streamframe.formats.parquet import ParquetEncoding
+from streamframe.options import current_options, parse_bytes
+from streamframe.pandas_frame import DtypeBackend, checked_backend, to_chunk, to_frame
+from streamframe.plan.node import Node
+from streamframe.plan.report import RunReport
+from streamframe.schema import parse_dtype
+from streamframe.sinks.files import File
+from streamframe.transforms.cast import Cast
+from streamframe.transforms.concat import Concat
+from streamframe.transforms.filter import Filter
+from streamframe.transforms.map_batches import MapBatches, MapPandas
+from streamframe.transforms.rebatch import Rebatch
+from streamframe.transforms.select import Drop, Rename, Select
+from streamframe.transforms.slice import Slice
+from streamframe.transforms.with_columns import WithColumns
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow.compute as pc
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Column = "str | Expr | pc.Expression"
+# A dict costs about a kilobyte a row, so rows are unfolded a few at a time.
+_UNFOLDED_ROWS = 1024
+
+
+class StreamFrame:
+    """A lazy stream of rows with named, typed columns.
+
+    Made by `streamframe.read` and its kin. Verbs return new frames and read nothing; iterating,
+    looking (`head`, `count`) and exporting (`to_...`) run the plan, each time from the start.
+
+    Examples
+    --------
+    >>> import streamframe as sf
+    >>> flights = sf.from_arrow({"dest": ["ATL", "BOS"], "delay": [12, -3]})
+    >>> flights.filter(sf.col("delay") > 0).to_pandas()
+      dest  delay
+    0  ATL     12
+    """
+
+    __slots__ = ("_known", "_plan")
+
+    def __init__(self, plan: Node, known: pa.Schema | None = None) -> None:
+        self._plan = plan
+        # The schema, as soon as it is known without I/O; from then on it is frozen.
+        self._known = known
+
+    # ---------------------------------------------------------------- look
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns and their types.
+
+        Reads as much of the source as it takes to know them, once; then they are frozen.
+        """
+        if self._known is None:
+            self._known = peek_schema(self._plan)
+        return self._known
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns, in order; reads what `schema` reads."""
+        return list(self.schema.names)
+
+    def head(self, n: int = 5) -> pd.DataFrame:
+        """Return the first `n` rows; reads no more blocks than they are in.
+
+        Parameters
+        ----------
+        n
+            Rows. Default 5, as in pandas.
+        """
+        return self.limit(n).to_pandas()
+
+    def count(self) -> int:
+        """Return the number of rows. Reads everything, but converts as few columns as it can."""
+        with Iteration(Select(self._plan, ()), _whole) as batches:
+            return sum(batch.num_rows for batch in batches)
+
+    def explain(self) -> str:
+        """Return the plan as written and as it will run. Reads nothing."""
+        return Explanation(explain_text(self._plan, optimized_plan(self._plan)))
+
+    def __repr__(self) -> str:
+        return plan_text(self._plan)
+
+    def _repr_html_(self) -> str:
+        return plan_html(self._plan)
+
+    # ------------------------------------------------------------- rowwise
+
+    def select(self, *columns: str | Expr | pc.Expression | Sequence[str | Expr]) -> StreamFrame:
+        """Keep these columns, in this order; an expression makes a new one, named by `alias`.
+
+        Examples
+        --------
+        >>> import streamframe as sf
+        >>> sf.from_arrow({"a": [1], "b": [2]}).select("b", (sf.col("a") * 10).alias("ten")).to_pandas()
+           b  ten
+        0  2   10
+        """
+        return self._with(Select(self._plan, tuple(as_column(column) for column in _flat(columns))))
+
+    def drop(self, *columns: str | Sequence[str]) -> StreamFrame:
+        """Leave these columns out."""
+        return self._with(Drop(self._plan, tuple(_names(_flat(columns), "drop"))))
+
+    def rename(self, columns: Mapping[str, str]) -> StreamFrame:
+        """Give columns new names: ``{"old": "new"}``. Order and types stay."""
+        if not isinstance(columns, Mapping):
+            raise PlanError(f"rename needs a mapping from old to new names, got {type(columns).__name__}")
+        _names([*columns, *columns.values()], "rename")
+        return self._with(Rename(self._plan, tuple(columns.items())))
+
+    def cast(self, dtypes: Mapping[str, Any]) -> StreamFrame:
+        """Change types: ``{"fare": "float64"}``, in pandas', numpy's, Arrow's or Python's words.
+
+        A value that does not fit its new type is a `DecodeError`: nothing is rounded or lost.
+        """
+        if not isinstance(dtypes, Mapping):
+            raise PlanError('cast needs a mapping from columns to types, such as {"fare": "float64"}')
+        return self._with(Cast(self._plan, tuple((name, parse_dtype(dtype)) for name, dtype in dtypes.items())))
+
+    def filter(self, *predicates: Expr | pc.Expression) -> StreamFrame:
+        """Keep the rows for which every predicate is true; null counts as false.
+
+        A filter moves down into the scan where it can, and there spares Parquet row groups.
+        """
+        if not predicates:
+            raise PlanError("filter needs a condition", hint="such as filter(sf.col('fare') > 10).")
+        frame = self
+        for predicate in predicates:
+            frame = frame._with(Filter(frame._plan, _condition(predicate)))
+        return frame
+
+    def with_columns(self, **exprs: Expr | pc.Expression | Any) -> StreamFrame:
+        """Add columns, or replace those of the same name; a plain value is repeated in every row.
+
+        All expressions see the columns as they were before this step.
+
+        Examples
+        --------
+        >>> import streamframe as sf
+        >>> sf.from_arrow({"km": [1.5]}).with_columns(m=sf.col("km") * 1000).to_pandas()
+            km       m
+        0  1.5  1500.0
+        """
+        return self._with(WithColumns(self._plan, tuple((name, as_expr(expr)) for name, expr in exprs.items())))
+
+    def map_batches(
+        self,
+        fn: Callable[[pa.RecordBatch], pa.RecordBatch | pa.Table | Mapping[str, Any]],
+        *,
+        schema: pa.Schema | None = None,
+        parallel: bool = False,
+    ) -> StreamFrame:
+        """Replace every batch by what `fn` makes of it.
+
+        Nothing is known of what `fn` does: filters and columns are not moved across it.
+
+        Parameters
+        ----------
+        fn
+            Takes a `pyarrow.RecordBatch`; returns one, a `pyarrow.Table` or a dict of columns.
+            Where batches are cut is not defined; use `rebatch` before it if that matters.
+        schema
+            What `fn` returns. Default: that of its first result, which then holds for all.
+        parallel
+            Call `fn` in the decode pool, on several batches at once; it must be thread-safe, and
+            needs `schema`. Default False, since most functions of users are not.
+        """
+        return self._with(MapBatches(self._plan, _function(fn, "map_batches"), schema, _parallel(parallel, schema)))
+
+    def map_pandas(
+        self,
+        fn: Callable[[pd.DataFrame], pd.DataFrame],
+        *,
+        schema: pa.Schema | None = None,
+        parallel: bool = False,
+    ) -> StreamFrame:
+        """Replace every batch by what `fn` makes of it as a DataFrame.
+
+        The chunks have the dtypes of `iter_pandas`; an index that `fn` returns is dropped. The
+        parameters are those of `map_batches`.
+        """
+        return self._with(MapPandas(self._plan, _function(fn, "map_pandas"), schema, _parallel(parallel, schema)))
+
+    # ------------------------------------------------------------- ordered
+
+    def limit(self, n: int) -> StreamFrame:
+        """Keep the first `n` rows, and stop reading behind them."""
+        return self._with(Slice(self._plan, 0, _whole_number(n, "limit(n)", "n")))
+
+    def slice(self, offset: int, n: int | None = None) -> StreamFrame:
+        """Skip `offset` rows, then keep `n`, or all that follow."""
+        offset = _whole_number(offset, "slice(offset, n)", "offset")
+        length = None if n is None else _whole_number(n, "slice(offset, n)", "n")
+        return self._with(Slice(self._plan, offset, length))
+
+    def rebatch(self, *, rows: int | None = None, nbytes: int | str | None = None) -> StreamFrame:
+        """Cut the stream into batches of `rows` rows, or of about `nbytes` bytes; rows keep their order.
+
+        Holds one batch.
+        """
+        if (rows is None) == (nbytes is None):
+            raise PlanError("rebatch needs either rows= or nbytes=")
+        if nbytes is not None:
+            return self._with(Rebatch(self._plan, None, parse_bytes(nbytes, name="nbytes")))
+        return self._with(Rebatch(self._plan, _whole_number(rows, "rebatch(rows=)", "rows", least=1), None))
+
+    def pipe(self, fn: Callable[Concatenate[StreamFrame, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return ``fn(self, *args, **kwargs)``, so that functions on frames chain like verbs."""
+        return fn(self, *args, **kwargs)
+
+    # ------------------------------------------------------------- iterate
+
+    def __iter__(self) -> Iteration[pa.RecordBatch]:
+        return self.iter_batches()
+
+    def iter_batches(self, batch_size: int | None = None) -> Iteration[pa.RecordBatch]:
+        """Iterate over `pyarrow.RecordBatch` es; reads ahead within the option `memory`.
+
+        Parameters
+        ----------
+        batch_size
+            Rows of every batch but the last. Default: as they come from the source, which copies nothing.
+        """
+        return Iteration(self._sized(batch_size, "batch_size")._plan, _whole)
+
+    def iter_pandas(
+        self, chunksize: int | None = None, *, dtype_backend: DtypeBackend = "numpy"
+    ) -> Iteration[pd.DataFrame]:
+        """Iterate over DataFrames with the same dtypes in every chunk.
+
+        Parameters
+        ----------
+        chunksize
+            Rows of every chunk but the last. Default: as they come from the source.
+        dtype_backend
+            ``"numpy"``: pandas' default dtypes, but its nullable ones for integers and booleans
+            (``Int64``), since a null may come in any later chunk. ``"pyarrow"``: Arrow dtypes.
+        """
+        backend = checked_backend(dtype_backend)
+        return Iteration(self._sized(chunksize, "chunksize")._plan, lambda batch: (to_chunk(batch, backend),))
+
+    def iter_rows(self) -> Iteration[dict[str, Any]]:
+        """Iterate over rows as dicts of Python values. Convenient, and slow: about 1 us a value."""
+        return Iteration(self._plan, _rows)
+
+    # ------------------------------------------------------------ hand over
+
+    def to_arrow(self) -> pa.Table:
+        """Return all rows as a `pyarrow.Table`: the result has to fit in memory."""
+        with self.iter_batches() as batches:
+            schema = batches.schema
+            return pa.Table.from_batches(list(batches), schema=schema)
+
+    def to_pandas(self, *, dtype_backend: DtypeBackend = "numpy") -> pd.DataFrame:
+        """Return all rows as a DataFrame: the result has to fit in memory.
+
+        Parameters
+        ----------
+        dtype_backend
+            ``"numpy"``: as `pyarrow.Table.to_pandas` does it. ``"pyarrow"``: Arrow dtypes.
+        """
+        return to_frame(self.to_arrow(), checked_backend(dtype_backend))
+
+    def to_reader(self) -> pa.RecordBatchReader:
+        """Return a `pyarrow.RecordBatchReader` that runs the plan as it is read."""
+        batches = self.iter_batches()
+        return pa.RecordBatchReader.from_batches(batches.schema, batches)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.to_reader().__arrow_c_stream__(requested_schema)
+
+    def __arrow_c_schema__(self) -> object:
+        return self.schema.__arrow_c_schema__()
+
+    # --------------------------------------------------------------- export
+
+    def to_parquet(
+        self, path: Any, *, compression: str = "snappy", storage_options: Mapping[str, Any] | None = None
+    ) -> RunReport:
+        """Write all rows to one Parquet file: old or new, never half.
+
+        Row groups are gathered to a quarter of the option `memory`, at most 64 MiB.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+        compression
+            ``"snappy"`` (the default, as in pandas: read everywhere and fast), ``"zstd"`` (smaller),
+            ``"gzip"``, ``"lz4"``, ``"brotli"`` or ``"none"``.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+        """
+        return self._export(path, ParquetEncoding(compression), storage_options)
+
+    def to_csv(
+        self, path: Any, *, header: bool = True, sep: str = ",", storage_options: Mapping[str, Any] | None = None
+    ) -> RunReport:
+        """Write all rows to one CSV file: old or new, never half.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+        header
+            Write the column names first.
+        sep
+            Between fields.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+        """
+        return self._export(path, CsvEncoding(header=header, sep=sep), storage_options)
+
+    # -------------------------------------------------------------- helpers
+
+    def _with(self, node: Node) -> StreamFrame:
+        # Where the schema is known already, a typo is told at the verb it stands in.
+        return StreamFrame(node, None if self._known is None else node.produces(self._known))
+
+    def _sized(self, rows: int | None, name: str) -> StreamFrame:
+        if rows is None:
+            return self
+        return self._with(Rebatch(self._plan, _whole_number(rows, name, name, least=1), None))
+
+    def _export(self, path: Any, encoding: FileEncoding, storage_options: Mapping[str, Any] | None) -> RunReport:
+        sink = File(path, encoding, storage_options)
+        with ProgressLine(sink.describe(), current_options().progress) as line:
+            report = export(self._plan, sink, line)
+            line.finish(report)
+        return report
+
+    if not TYPE_CHECKING:  # a checker would take every misspelled verb for a known one
+
+        def __getattr__(self, name: str) -> NoReturn:
+            hint = other_name(name)
+            raise AttributeError(f"StreamFrame has no {name!r}" + (f"; {hint}" if hint else ""))
+
+
+class Explanation(str):
+    """A text that shows itself as it is, without quotes, at the end of a notebook cell."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def concat(frames: Sequence[StreamFrame], how: Literal["vertical"] = "vertical") -> StreamFrame:
+    """Put frames one behind another; they run one at a time, in order.
+
+    Parameters
+    ----------
+    frames
+        At least one. All must have the same columns and types.
+    how
+        ``"vertical"``: all rows of the first, then all of the second, and so on.
+
+    Raises
+    ------
+    SchemaError
+        If columns or types differ: here where they are known, otherwise when the plan runs.
+    """
+    frames = list(frames)
+    if not frames or not all(isinstance(frame, StreamFrame) for frame in frames):
+        raise PlanError("concat needs a list of at least one StreamFrame")
+    if how != "vertical":
+        raise PlanError.not_available(f"concat(how={how!r})", 'use how="vertical".')
+    node = Concat(tuple(frame._plan for frame in frames))
+    known = [frame._known for frame in frames if frame._known is not None]
+    return StreamFrame(node, node.produces(*known) if len(known) == len(frames) else None)
+
+
+def _whole(batch: pa.RecordBatch) -> tuple[pa.RecordBatch]:
+    return (batch,)
+
+
+def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    for start in range(0, batch.num_rows, _UNFOLDED_ROWS):
+        yield from batch.slice(start, _UNFOLDED_ROWS).to_pylist()
+
+
+def _flat(columns: Sequence[Any]) -> list[Any]:
+    """Accept ``f("a", "b")`` and ``f(["a", "b"])`` alike."""
+    if len(columns) == 1 and isinstance(columns[0], (list, tuple)):
+        return list(columns[0])
+    return list(columns)
+
+
+def _names(names: Sequence[Any], verb: str) -> list[str]:
+    for name in names:
+        if not isinstance(name, str):
+            raise PlanError(f"{verb} needs column names, got {name!r}")
+    return list(names)
+
+
+def _condition(predicate: Any) -> Expr:
+    if isinstance(predicate, str):
+        raise PlanError(
+            f"filter needs an expression, got the text {predicate!r}", hint="write filter(sf.col('fare') > 10)."
+        )
+    return as_expr(predicate)
+
+
+def _function(fn: Any, verb: str) -> Callable[..., Any]:
+    if not callable(fn):
+        raise PlanError(f"{verb} needs a function, got {type(fn).__name__}")
+    return fn  # type: ignore[no-any-return]
+
+
+def _parallel(parallel: bool, schema: pa.Schema | None) -> bool:
+    if parallel and schema is None:
+        raise PlanError("parallel=True needs schema=", hint="batches are made out of turn, so none can set the schema.")
+    return parallel
+
+
+def _whole_number(value: Any, call: str, name: str, least: int = 0) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise PlanError(f"{call} needs a whole number, got {value!r}")
+    number = int(value.__index__())
+    if number < least:
+        raise PlanError(f"{call} needs {name} >= {least}, got {number}")
+    return number

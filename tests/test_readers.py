@@ -1,0 +1,231 @@
+"""Readers as a user calls them: files, globs, HTTP, and what is said when they cannot read."""
+
+import threading
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import streamframe as sf
+from tests.contract.parts import csv_bytes, parquet_bytes, table
+from tests.servers import chunked, cut_at, ranges, serve, stalls_after, status, with_length
+
+
+def error_of(call, kind):
+    with pytest.raises(kind) as raised:
+        call()
+    return raised.value
+
+
+def test_read_goes_by_the_suffix(tmp_path, datasets):
+    assert sf.read(datasets / "airlines.csv").columns == ["carrier", "name"]
+    assert "dep_delay" in sf.read(datasets / "flights.parquet").columns
+    (tmp_path / "a.tsv").write_text("a\tb\n1\t2\n")
+    assert sf.read(tmp_path / "a.tsv").to_arrow().to_pylist() == [{"a": 1, "b": 2}]
+
+
+def test_an_unknown_suffix_is_told_at_the_call_with_what_is_known():
+    error = error_of(lambda: sf.read("flights.xlsx"), sf.PlanError)
+    assert "'.xlsx' tells no format" in str(error)
+    assert "read_csv" in str(error)
+
+
+def test_a_missing_file_is_told_with_its_name_when_it_is_read(tmp_path):
+    frame = sf.read_csv(tmp_path / "nowhere.csv")
+    error = error_of(frame.head, sf.SourceError)
+    assert "nowhere.csv" in str(error)
+    assert error.step == "step 1 of 2: read_csv"
+    assert isinstance(error, OSError)
+
+
+def test_a_glob_without_a_match_is_told(tmp_path):
+    error = error_of(lambda: sf.read_csv(tmp_path / "x-*.csv").count(), sf.SourceError)
+    assert "x-*.csv" in str(error)
+
+
+def test_files_of_a_glob_are_read_in_the_order_of_their_names(tmp_path):
+    for n in (2, 0, 1):
+        (tmp_path / f"p{n}.csv").write_text(f"n\n{n}\n")
+    assert sf.read_csv(tmp_path / "p*.csv").to_arrow()["n"].to_pylist() == [0, 1, 2]
+
+
+def test_a_later_file_without_a_column_is_told_with_its_name(tmp_path):
+    (tmp_path / "p0.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "p1.csv").write_text("a,c\n1,2\n")
+    error = error_of(lambda: sf.read_csv(tmp_path / "p*.csv").to_arrow(), sf.SchemaError)
+    assert "p1.csv" in str(error)
+    assert "b" in str(error)
+
+
+def test_columns_of_a_reader_are_kept_in_their_order(datasets):
+    frame = sf.read_parquet(datasets / "flights.parquet", columns=["dest", "origin"])
+    assert frame.head(1).columns.tolist() == ["dest", "origin"]
+
+
+def test_filters_of_pandas_are_understood(datasets):
+    frame = sf.read_parquet(datasets / "flights.parquet", filters=[("month", "==", 1), ("dest", "==", "ATL")])
+    expected = pq.read_table(datasets / "flights.parquet", filters=[("month", "==", 1), ("dest", "==", "ATL")])
+    assert frame.count() == expected.num_rows > 0
+
+
+def test_row_groups_that_cannot_match_are_not_read(datasets):
+    path = datasets / "flights.parquet"
+    groups = pq.ParquetFile(path).metadata.num_row_groups
+    frame = sf.read_parquet(path).filter(sf.col("month") == 12)
+    with frame.iter_batches() as some, sf.read_parquet(path).iter_batches() as every:
+        rows = sum(batch.num_rows for batch in some)
+        assert sum(batch.num_rows for batch in every) > rows > 0
+        assert groups > 2
+        assert some.stats().bytes_read < every.stats().bytes_read / 2
+
+
+def test_columns_that_nobody_needs_are_not_converted(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + "1,2\n" * 100_000 + "1,not a number\n")
+    frame = sf.read_csv(path, dtype={"b": "int64"})
+    assert frame.select("a").count() == 100_001
+    with pytest.raises(sf.DecodeError):
+        frame.to_arrow()
+
+
+def test_a_malformed_row_is_told_with_row_offset_value_and_remedy(tmp_path):
+    path = tmp_path / "fares.csv"
+    good = "1,2.5\n" * 60_000
+    path.write_text("id,fare\n" + good + "7,oops\n" + good)
+    error = error_of(sf.read_csv(path, dtype={"fare": "float64"}).to_arrow, sf.DecodeError)
+    assert (error.row, error.column) == (60_001, "fare")
+    assert error.byte_offset == len("id,fare\n" + good)
+    assert error.source == str(path)
+    assert "oops" in str(error)
+    assert 'dtype={"fare": "string"}' in error.hint
+    assert error.step == "step 1 of 1: read_csv"
+
+
+def test_a_filter_does_not_change_the_row_number_of_an_error(tmp_path):
+    path = tmp_path / "fares.csv"
+    path.write_text("id,fare\n" + "1,2.5\n" * 60_000 + "7,oops\n")
+    frame = sf.read_csv(path, dtype={"fare": "float64"}).filter(sf.col("fare") > 3)
+    assert error_of(frame.count, sf.DecodeError).row == 60_001
+
+
+def test_an_http_404_is_told_without_the_query(tmp_path):
+    with serve(status("404 Not Found")) as url:
+        error = error_of(sf.read_csv(f"{url}/a.csv?token=secret").count, sf.SourceError)
+    assert "does not exist" in str(error)
+    assert "secret" not in str(error)
+
+
+def test_csv_over_http_of_unknown_length_is_read_with_one_request():
+    requests = []
+    data = table(30_000)
+    with serve(chunked(csv_bytes(data)), requests) as url:
+        assert sf.read_csv(f"{url}/a.csv").to_arrow().equals(data)
+    assert len(requests) == 1
+
+
+def test_building_and_showing_a_plan_asks_the_server_nothing():
+    requests = []
+    with serve(with_length(b"a\n1\n"), requests) as url:
+        frame = sf.read_csv(f"{url}/a.csv").filter(sf.col("a") > 0)
+        repr(frame), frame._repr_html_(), str(frame.explain())
+        assert requests == []
+        assert frame.count() == 1
+
+
+def test_a_body_that_ends_early_is_an_error_and_the_target_stays(tmp_path):
+    body = csv_bytes(table(30_000))
+    target = tmp_path / "out.parquet"
+    with serve(cut_at(len(body) // 2, body)) as url:
+        error = error_of(lambda: sf.read_csv(f"{url}/a.csv").to_parquet(target), sf.TruncatedError)
+    assert error.byte_offset == len(body) // 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stalled_server_is_let_go_at_once_when_the_loop_ends():
+    body = csv_bytes(table(30_000))
+    with serve(stalls_after(len(body) // 2, body)) as url, sf.read_csv(f"{url}/a.csv").iter_batches() as batches:
+        next(batches)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("streamframe")]
+
+
+def test_a_slow_consumer_stops_the_server():
+    sent = [0]
+    stopped = threading.Event()
+    row = b"1,2,3,4,5,6,7,8\n" * 4096
+
+    def endless(request):
+        request.head("200 OK", "Content-Type: text/csv", "Transfer-Encoding: chunked")
+        request.send(b"10\r\na,b,c,d,e,f,g,h\n"[:4] + b"a,b,c,d,e,f,g,h\n\r\n")
+        try:
+            while True:
+                request.send(b"%x\r\n%b\r\n" % (len(row), row))
+                sent[0] += len(row)
+        except OSError:
+            stopped.set()
+
+    with serve(endless) as url, sf.options(memory="4MB"), sf.read_csv(f"{url}/a.csv").iter_batches() as batches:
+        next(batches)
+        while batches.stats().waiting_on != "consumer":
+            assert sent[0] < 50_000_000, "the server was never slowed down"
+        assert batches.stats().bytes_buffered <= 6_000_000
+    assert stopped.wait(10)
+
+
+def test_of_a_remote_parquet_file_only_what_is_needed_is_fetched():
+    wide = pa.table({f"c{n}": pa.array(range(n, 60_000 + n)) for n in range(20)})
+    body = parquet_bytes(wide, row_group_rows=10_000)
+    requests = []
+    with serve(ranges(body), requests) as url:
+        frame = sf.read_parquet(f"{url}/a.parquet").filter(sf.col("c0") >= 50_000).select("c1")
+        with frame.iter_batches() as batches:
+            got = [value for batch in batches for value in batch["c1"].to_pylist()]
+            fetched = batches.stats().bytes_read
+    assert got == list(range(50_001, 60_001))
+    assert fetched < len(body) / 4
+
+
+def test_a_parquet_file_that_was_cut_short_is_told(tmp_path):
+    path = tmp_path / "a.parquet"
+    path.write_bytes(parquet_bytes(table(1000))[:-100])
+    error = error_of(sf.read_parquet(path).count, sf.DecodeError)
+    assert "its end is missing" in str(error)
+
+
+def test_a_damaged_row_group_is_told(tmp_path):
+    body = bytearray(parquet_bytes(table(5000)))
+    body[100:2000] = bytes(1900)
+    path = tmp_path / "a.parquet"
+    path.write_bytes(body)
+    assert "row group" in str(error_of(sf.read_parquet(path).to_arrow, sf.DecodeError))
+
+
+def test_a_row_that_decodes_to_much_more_than_the_footer_says_stays_in_bounds(tmp_path):
+    heavy = "x" * 200_000
+    path = tmp_path / "heavy.parquet"
+    pq.write_table(pa.table({"s": [heavy] * 2_000}), path)
+    assert path.stat().st_size < 1_000_000
+    with sf.options(memory="16MB"), sf.read_parquet(path).iter_batches() as batches:
+        assert sum(batch.num_rows for batch in batches) == 2_000
+        assert batches.stats().peak_bytes < 24_000_000
+
+
+def test_an_open_file_is_read_from_where_it_stands_and_left_open(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"preamble\na\n1\n2\n")
+    with path.open("rb") as file:
+        file.readline()
+        frame = sf.read_csv(file)
+        assert frame.schema.names == ["a"]
+        assert frame.count() == 2
+        assert not file.closed
+
+
+def test_any_fsspec_scheme_is_read():
+    import fsspec
+
+    with fsspec.open("memory://streamframe/a.parquet", "wb") as file:
+        file.write(parquet_bytes(table(3000)))
+    assert sf.read_parquet("memory://streamframe/a.parquet").to_arrow().to_pylist() == table(3000).to_pylist()
+    report = sf.from_arrow(table(10)).to_csv("memory://streamframe/out.csv")
+    assert report.rows == 10
+    assert sf.read_csv("memory://streamframe/out.csv").count() == 10

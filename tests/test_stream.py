@@ -1,0 +1,299 @@
+"""The verbs and ends of a frame, as a user types them."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+import streamframe as sf
+
+
+@pytest.fixture
+def flights():
+    return sf.from_arrow(
+        {"dest": ["ATL", "BOS", None, "DEN"], "delay": [12, None, -3, 40], "km": [1.5, 2.5, 3.5, 4.5]},
+    )
+
+
+def test_verbs_return_new_frames_and_leave_the_old_one_as_it_was(flights):
+    flights.filter(sf.col("delay") > 0).select("dest")
+    assert flights.columns == ["dest", "delay", "km"]
+    assert flights.count() == 4
+
+
+def test_a_chain_reads_like_the_sentence_it_is(flights):
+    made = flights.filter(sf.col("delay") > 0).with_columns(m=sf.col("km") * 1000).select("dest", "m").to_arrow()
+    assert made.to_pylist() == [{"dest": "ATL", "m": 1500.0}, {"dest": "DEN", "m": 4500.0}]
+
+
+def test_a_bare_arrow_expression_is_accepted_everywhere(flights):
+    made = flights.filter(pc.field("delay") > 0).with_columns(twice=pc.field("km") * 2).select("twice")
+    assert made.to_arrow()["twice"].to_pylist() == [3.0, 9.0]
+
+
+def test_a_typo_is_told_at_the_verb_where_the_columns_are_known(flights):
+    with pytest.raises(sf.ColumnNotFoundError, match="did you mean 'delay'"):
+        flights.select("dealy")
+    with pytest.raises(KeyError):
+        flights.filter(sf.col("nope") > 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda frame: frame.limit(-3), r"limit\(n\) needs n >= 0, got -3"),
+        (lambda frame: frame.limit(2.5), "whole number"),
+        (lambda frame: frame.slice(-1, 2), "offset >= 0"),
+        (lambda frame: frame.rebatch(), "rows= or nbytes="),
+        (lambda frame: frame.rebatch(rows=0), "rows >= 1"),
+        (lambda frame: frame.filter(), "needs a condition"),
+        (lambda frame: frame.filter("delay > 3"), "expression"),
+        (lambda frame: frame.rename(["a"]), "mapping"),
+        (lambda frame: frame.drop(3), "column names"),
+        (lambda frame: frame.select("dest", "dest"), "two columns named 'dest'"),
+        (lambda frame: frame.rename({"dest": "km"}), "two columns named 'km'"),
+        (lambda frame: frame.map_batches(3), "needs a function"),
+        (lambda frame: frame.map_batches(len, parallel=True), "needs schema="),
+        (lambda frame: frame.iter_pandas(chunksize=0), "chunksize >= 1"),
+        (lambda frame: frame.iter_pandas(dtype_backend="numpy_nullable"), "dtype_backend"),
+        (lambda frame: sf.concat([]), "at least one"),
+        (lambda frame: sf.concat([frame], how="diagonal"), "not available"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_refused_at_the_call(flights, call, says):
+    with pytest.raises(sf.PlanError, match=says):
+        call(flights)
+
+
+@pytest.mark.parametrize(
+    ("call", "ours"),
+    [
+        (lambda: sf.read_csv("a.csv", usecols=["x"]), "columns="),
+        (lambda: sf.read_csv("a.csv", nrows=3), "limit"),
+        (lambda: sf.read_csv("a.csv", chunksize=3), "iter_pandas"),
+        (lambda: sf.read_parquet("a.parquet", dtype_backend="pyarrow"), "iter_pandas"),
+    ],
+)
+def test_the_argument_of_another_library_is_answered_with_ours(call, ours):
+    with pytest.raises(sf.PlanError, match="has no argument") as raised:
+        call()
+    assert ours in str(raised.value)
+
+
+def test_the_verb_of_another_library_is_answered_with_ours(flights):
+    with pytest.raises(AttributeError, match="with_columns"):
+        flights.assign(x=1)
+    with pytest.raises(AttributeError, match="read_csv, which is lazy"):
+        sf.scan_csv("a.csv")
+
+
+def test_chunks_have_the_same_dtypes_wherever_the_nulls_are():
+    batches = [
+        pa.record_batch({"n": [1, 2], "ok": [True, False]}),
+        pa.record_batch({"n": [3, None], "ok": [None, True]}),
+    ]
+    frame = sf.from_batches(batches)
+    for backend in ("numpy", "pyarrow"):
+        chunks = list(frame.iter_pandas(dtype_backend=backend))
+        assert len(chunks) == 2
+        assert chunks[0].dtypes.equals(chunks[1].dtypes)
+    assert chunks[1]["n"].tolist()[0] == 3
+
+
+def test_large_integers_survive_a_null_in_their_column():
+    big = 2**60 + 1
+    (chunk,) = sf.from_arrow({"n": [big, None]}).iter_pandas()
+    assert chunk["n"][0] == big
+
+
+def test_chunksize_is_exact_but_for_the_last():
+    frame = sf.from_arrow({"n": list(range(10))}).rebatch(rows=3)
+    assert [len(chunk) for chunk in frame.iter_pandas(chunksize=4)] == [4, 4, 2]
+    assert [batch.num_rows for batch in frame.iter_batches(batch_size=5)] == [5, 5]
+
+
+def test_rows_are_dicts_of_python_values(flights):
+    assert next(iter(flights.iter_rows())) == {"dest": "ATL", "delay": 12, "km": 1.5}
+
+
+def test_rebatch_by_bytes_makes_batches_of_about_that_size():
+    frame = sf.from_arrow({"n": list(range(100_000))}).rebatch(nbytes="80KB")
+    sizes = [batch.nbytes for batch in frame]
+    assert all(70_000 < size < 90_000 for size in sizes[:-1])
+    assert sum(sizes) == 800_000
+
+
+def test_to_pandas_is_what_pandas_makes_of_arrow(flights):
+    pd.testing.assert_frame_equal(flights.to_pandas(), flights.to_arrow().to_pandas())
+
+
+def test_other_libraries_read_a_frame_through_the_arrow_stream(flights):
+    assert pl.DataFrame(flights).height == 4
+    assert pa.table(flights).num_rows == 4
+    assert pa.schema(flights).names == ["dest", "delay", "km"]
+    assert duckdb.sql("select count(*), sum(delay) from flights").fetchall() == [(4, 49)]
+    assert sf.from_arrow(pl.DataFrame({"a": [1, 2]})).count() == 2
+
+
+def test_a_reader_that_is_dropped_half_way_leaves_nothing(tmp_path):
+    path = tmp_path / "n.csv"
+    path.write_text("n\n" + "\n".join(map(str, range(300_000))))
+    reader = sf.read_csv(path).to_reader()
+    reader.read_next_batch()
+    del reader
+
+
+def test_an_iterator_can_be_read_once_and_says_so():
+    frame = sf.from_batches(iter([pa.record_batch({"n": [1]}), pa.record_batch({"n": [2]})]))
+    assert frame.schema.names == ["n"]
+    assert [row["n"] for row in frame.iter_rows()] == [1, 2]
+    with pytest.raises(sf.SourceError, match="only once"):
+        frame.count()
+
+
+def test_frames_of_pandas_come_one_after_another():
+    frame = sf.from_pandas(lambda: (pd.DataFrame({"n": [i]}) for i in range(3)))
+    assert frame.to_pandas()["n"].tolist() == [0, 1, 2]
+    assert frame.count() == 3
+
+
+def test_a_named_index_becomes_a_column_and_another_is_dropped():
+    assert sf.from_pandas(pd.DataFrame({"a": [1]}, index=pd.Index(["x"], name="key"))).columns == ["a", "key"]
+    assert sf.from_pandas(pd.DataFrame({"a": [1]}, index=["x"])).columns == ["a"]
+
+
+def test_a_column_of_mixed_values_is_told():
+    with pytest.raises(sf.SchemaError, match="several types"):
+        sf.from_pandas(pd.DataFrame({"a": [1, "x"]})).to_arrow()
+
+
+def test_a_function_whose_result_changes_its_type_is_told_with_the_column():
+    def fn(batch):
+        return {"n": ["text"]} if batch["n"][0].as_py() > 2 else {"n": [1]}
+
+    frame = sf.from_arrow({"n": list(range(6))}).rebatch(rows=1).map_batches(fn)
+    with pytest.raises(sf.SchemaError, match="column 'n' as string, but as int64 before") as raised:
+        frame.to_arrow()
+    assert raised.value.step == "step 3 of 3: map_batches"
+
+
+def test_a_users_own_error_keeps_its_type_and_tells_the_step():
+    def divides(batch):
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine") as raised:
+        sf.from_arrow({"n": [1]}).map_batches(divides).to_arrow()
+    assert "step 2 of 2: map_batches" in raised.value.__notes__[0]
+
+
+def test_a_parallel_function_runs_in_the_pool(tmp_path):
+    import threading
+
+    path = tmp_path / "n.csv"
+    path.write_text("n\n" + "\n".join(map(str, range(1000))))
+    seen = set()
+
+    def fn(batch):
+        seen.add(threading.current_thread().name)
+        return batch
+
+    frame = sf.read_csv(path)
+    assert frame.map_batches(fn, parallel=True, schema=frame.schema).to_arrow().num_rows == 1000
+    assert all(name.startswith("streamframe-decode") for name in seen)
+
+
+def test_stats_tell_how_far_an_iteration_is(tmp_path):
+    path = tmp_path / "n.csv"
+    path.write_text("n\n" + "\n".join(map(str, range(100_000))))
+    with sf.read_csv(path).iter_batches() as batches:
+        next(batches)
+        assert 0 < batches.stats().rows < 100_000
+        rest = sum(batch.num_rows for batch in batches)
+        stats = batches.stats()
+    assert stats.rows == 100_000
+    assert rest < 100_000
+    assert stats.bytes_read == path.stat().st_size
+    assert stats.bytes_total == path.stat().st_size
+
+
+def test_options_hold_inside_their_block_only():
+    with sf.options(memory="8MB"):
+        inside = sf.from_arrow({"n": [1]}).iter_batches()
+    with inside:
+        assert inside.stats().limit_bytes == 8_000_000
+    with sf.from_arrow({"n": [1]}).iter_batches() as outside:
+        assert outside.stats().limit_bytes == 256_000_000
+
+
+@pytest.mark.parametrize("memory", ["lots", -1, 0, "1KB", True, "64 parsecs"])
+def test_a_memory_option_that_makes_no_sense_is_refused(memory):
+    with pytest.raises(sf.PlanError, match="memory"):
+        sf.set_options(memory=memory)
+    with pytest.raises(sf.PlanError, match="memory"):
+        sf.options(memory=memory)
+
+
+def run_python(code, **more):
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more
+    )
+
+
+def test_an_iteration_left_open_at_exit_does_not_hang_or_abort(tmp_path):
+    path = tmp_path / "n.csv"
+    path.write_text("n,m\n" + "\n".join(f"{i},{i}" for i in range(500_000)))
+    process = run_python(f"""
+        import streamframe as sf
+        batches = iter(sf.read_csv({str(path)!r}))
+        next(batches)
+        print("leaving")
+    """)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "leaving\n", "")
+
+
+def test_ctrl_c_ends_an_export_and_leaves_the_target_as_it_was(tmp_path):
+    target = tmp_path / "out.csv"
+    target.write_bytes(b"old")
+    process = run_python(f"""
+        import itertools, threading
+        import pyarrow as pa, streamframe as sf
+        def for_ever():
+            for n in itertools.count():
+                if n == 100:
+                    print("running", flush=True)
+                yield pa.record_batch({{"n": [n] * 1000}})
+        try:
+            sf.from_batches(for_ever).to_csv({str(target)!r})
+        except KeyboardInterrupt:
+            print("interrupted", [t.name for t in threading.enumerate() if t.name.startswith("streamframe")])
+    """)
+    assert process.stdout.readline() == "running\n"
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (out, err) == ("interrupted []\n", "")
+    assert target.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["out.csv"]
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = """
+        import sys, streamframe
+        print([name for name in "pandas duckdb aiohttp IPython tqdm".split() if name in sys.modules])
+    """
+    assert run_python(code).communicate(timeout=30) == ("[]\n", "")
+
+
+def test_a_plan_made_in_a_loop_may_be_deep(flights):
+    frame = flights
+    for _ in range(150):
+        frame = frame.with_columns(km=sf.col("km") + 1)
+    assert frame.to_arrow()["km"].to_pylist()[0] == 151.5
