@@ -1,0 +1,1 @@
+"""What every registered part has to keep, whatever it is."""

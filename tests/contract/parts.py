@@ -1,0 +1,133 @@
+"""One line for each registered part; the contract's tests run through all of them.
+
+A new source, format, transform or sink is added here; `test_registered.py` fails if it is not.
+"""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import lzma
+from bz2 import compress as bz2
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+import streamframe as sf
+
+ROWS = 5_000
+
+
+def table(rows: int = ROWS) -> pa.Table:
+    """Rows of every common type, with nulls; row `i` is told by column `id`."""
+    day = datetime.datetime(2013, 1, 1)
+    return pa.table(
+        {
+            "id": pa.array(range(rows), pa.int64()),
+            "fare": pa.array([None if i % 7 == 0 else i / 4 for i in range(rows)], pa.float64()),
+            "carrier": pa.array([None if i % 11 == 0 else "AA UA B6 DL".split()[i % 4] for i in range(rows)]),
+            "late": pa.array([i % 3 == 0 for i in range(rows)]),
+            "time": pa.array([day + datetime.timedelta(minutes=i) for i in range(rows)], pa.timestamp("s")),
+            "note": pa.array([f'says "{i}", then\nnothing' if i % 97 == 0 else f"n{i}" for i in range(rows)]),
+        }
+    )
+
+
+def csv_bytes(data: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(data, sink)
+    return sink.getvalue().to_pybytes()
+
+
+def parquet_bytes(data: pa.Table, row_group_rows: int = 700) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(data, sink, row_group_size=row_group_rows)
+    return sink.getvalue().to_pybytes()
+
+
+def zstd(data: bytes) -> bytes:
+    return pa.compress(data, codec="zstd", asbytes=True)
+
+
+def _file(folder: Path, name: str, data: bytes) -> Path:
+    path = folder / name
+    if not path.exists():
+        path.write_bytes(data)
+    return path
+
+
+def _halves(folder: Path, data: pa.Table) -> list[Path]:
+    middle = data.num_rows // 2
+    parts = (data.slice(0, middle), data.slice(middle))
+    return [_file(folder, f"half-{n}.csv", csv_bytes(part)) for n, part in enumerate(parts)]
+
+
+# name -> a frame over a table; each must stream exactly the table's rows, in order.
+SOURCES = {
+    "csv": lambda folder, data: sf.read_csv(_file(folder, "a.csv", csv_bytes(data))),
+    "csv.gz": lambda folder, data: sf.read_csv(_file(folder, "a.csv.gz", gzip.compress(csv_bytes(data)))),
+    "csv.zst": lambda folder, data: sf.read_csv(_file(folder, "a.csv.zst", zstd(csv_bytes(data)))),
+    "csv.bz2": lambda folder, data: sf.read_csv(_file(folder, "a.csv.bz2", bz2(csv_bytes(data)))),
+    "csv.xz": lambda folder, data: sf.read_csv(_file(folder, "a.csv.xz", lzma.compress(csv_bytes(data)))),
+    "csv glob": lambda folder, data: (_halves(folder, data), sf.read_csv(folder / "half-*.csv"))[1],
+    "csv list": lambda folder, data: sf.read_csv(_halves(folder, data)),
+    "parquet": lambda folder, data: sf.read_parquet(_file(folder, "a.parquet", parquet_bytes(data))),
+    "one row group": lambda folder, data: sf.read_parquet(_file(folder, "b.parquet", parquet_bytes(data, 10**9))),
+    "from_arrow": lambda folder, data: sf.from_arrow(data),
+    "from_pandas": lambda folder, data: sf.from_pandas(data.to_pandas(types_mapper=_arrow_dtype)),
+    "from_batches": lambda folder, data: sf.from_batches(lambda: data.to_batches(max_chunksize=999)),
+    "concat": lambda folder, data: sf.concat([sf.from_arrow(data.slice(0, 1234)), sf.from_arrow(data.slice(1234))]),
+}
+
+# name -> (verb on a frame of `table`, what it makes of the whole table as Python rows)
+TRANSFORMS = {
+    "Select": (
+        lambda frame: frame.select("carrier", (sf.col("id") + 1).alias("next")),
+        lambda rows: [{"carrier": row["carrier"], "next": row["id"] + 1} for row in rows],
+    ),
+    "Drop": (
+        lambda frame: frame.drop("note", "time"),
+        lambda rows: [{k: v for k, v in row.items() if k not in ("note", "time")} for row in rows],
+    ),
+    "Rename": (
+        lambda frame: frame.rename({"id": "key", "fare": "id"}),
+        lambda rows: [{{"id": "key", "fare": "id"}.get(k, k): v for k, v in row.items()} for row in rows],
+    ),
+    "Cast": (
+        lambda frame: frame.cast({"id": "string"}),
+        lambda rows: [{**row, "id": str(row["id"])} for row in rows],
+    ),
+    "Filter": (
+        lambda frame: frame.filter(sf.col("fare") > 1000),
+        lambda rows: [row for row in rows if row["fare"] is not None and row["fare"] > 1000],
+    ),
+    "WithColumns": (
+        lambda frame: frame.with_columns(fare=sf.col("fare") * 2, one=1),
+        lambda rows: [{**row, "fare": None if row["fare"] is None else row["fare"] * 2, "one": 1} for row in rows],
+    ),
+    "Slice": (lambda frame: frame.slice(17, 1500), lambda rows: rows[17:1517]),
+    "Rebatch": (lambda frame: frame.rebatch(rows=333), lambda rows: rows),
+    "MapBatches": (
+        lambda frame: frame.map_batches(lambda batch: batch.filter(batch["late"])),
+        lambda rows: [row for row in rows if row["late"]],
+    ),
+    "MapPandas": (
+        lambda frame: frame.select("id").map_pandas(lambda chunk: chunk.assign(twice=chunk["id"] * 2)),
+        lambda rows: [{"id": row["id"], "twice": row["id"] * 2} for row in rows],
+    ),
+    "Concat": (lambda frame: sf.concat([frame, frame]), lambda rows: rows + rows),
+}
+
+# name of the encoding -> (export to a path, read back as a table)
+SINKS = {
+    "parquet": (lambda frame, path: frame.to_parquet(path), pq.read_table),
+    "csv": (lambda frame, path: frame.to_csv(path), lambda path: sf.read_csv(path).to_arrow()),
+}
+
+
+def _arrow_dtype(kind: pa.DataType) -> object:
+    import pandas as pd
+
+    return pd.ArrowDtype(kind)
