@@ -58,6 +58,8 @@ class Prefetch:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="streamframe-decode")
         self._thread = threading.Thread(target=self._read_ahead, name="streamframe-reader", daemon=True)
         self._stopped = threading.Event()
+        self._freed_bytes = 0
+        self._release_bytes = budget.limit_bytes // 4
         _live.add(self)
 
     @property
@@ -73,6 +75,7 @@ class Prefetch:
         try:
             while True:
                 self._flow.adjust(-held)
+                self._give_back(held)
                 held = 0
                 received = self._channel.receive()
                 if received is None:
@@ -107,6 +110,17 @@ class Prefetch:
             self._thread.join(JOIN_TIMEOUT_S)
         self._pool.shutdown(wait=True, cancel_futures=True)
         _live.discard(self)
+
+    def _give_back(self, nbytes: int) -> None:
+        """Return memory that Arrow's allocator keeps, now and then.
+
+        Batches are allocated by the pool's threads and freed on this one, and what is freed
+        elsewhere stays with the allocator: a quarter more RSS, over hours. It costs nothing to see.
+        """
+        self._freed_bytes += nbytes
+        if self._freed_bytes > self._release_bytes:
+            self._freed_bytes = 0
+            pa.default_memory_pool().release_unused()
 
     def _read_ahead(self) -> None:
         error: BaseException | None = None
