@@ -229,3 +229,13 @@ def test_any_fsspec_scheme_is_read():
     report = sf.from_arrow(table(10)).to_csv("memory://streamframe/out.csv")
     assert report.rows == 10
     assert sf.read_csv("memory://streamframe/out.csv").count() == 10
+
+
+def test_an_error_that_head_meets_is_told_like_any_other(tmp_path):
+    path = tmp_path / "fares.csv"
+    path.write_text("id,fare\n" + "1,2.5\n" * 60_000 + "7,oops\n")
+    error = error_of(sf.read_csv(path, dtype={"fare": "float64"}).slice(60_000, 5).head, sf.DecodeError)
+    assert error.row == 60_001
+    (tmp_path / "few.csv").write_text("id,fare\n1,2.5\n7,oops\n")
+    error = error_of(sf.read_csv(tmp_path / "few.csv", dtype={"fare": "float64"}).head, sf.DecodeError)
+    assert (error.row, error.source) == (2, str(tmp_path / "few.csv"))

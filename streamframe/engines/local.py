@@ -27,6 +27,7 @@ from streamframe.plan.sink import Sink
 from streamframe.plan.source import BlockReader, OpenSource
 from streamframe.runtime.budget import Budget, Kept
 from streamframe.runtime.prefetch import Prefetch
+from streamframe.runtime.pull import pulled
 
 # A block, its decoded batch and their neighbours have to fit many times over, or the pool idles.
 _BLOCKS_PER_BUDGET = 48
@@ -186,7 +187,7 @@ class LocalRun:
             reader = opened.read(scan)
         self._readers.append(reader)
         if not scan.source.threaded or (scan.limit is not None and scan.limit <= _PULLED_ROWS):
-            yield from _pump(reader, steps)
+            yield from self._names.marked(scan, pulled(reader, steps))
             return
         prefetch = Prefetch(reader, steps, self._budget, self.options.worker_count)
         self._scans.append(prefetch)
@@ -264,21 +265,6 @@ def optimized_plan(plan: Node) -> Node:
     """Return the plan as it would run, without I/O: schemas count where they are known already."""
     known = {id(scan.source): scan.source.known_schema for scan in scans_of(plan)}
     return optimized(plan, Schemas({key: schema for key, schema in known.items() if schema is not None}))
-
-
-def _pump(reader: BlockReader, steps: list[Step]) -> Iterator[Marked]:
-    """Run a scan whose source must stay on the consumer's thread."""
-    rows = 0
-    try:
-        while (block := reader.next_block()) is not None:
-            data, records = block.decode()
-            rows += records
-            for step in steps:
-                data = step(data)
-            if data.num_rows:
-                yield Marked(data, block.mark(rows))
-    finally:
-        reader.close()
 
 
 def _chained(first: Marked, rest: Iterator[Marked]) -> Iterator[Marked]:

@@ -15,20 +15,19 @@ from __future__ import annotations
 import atexit
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import pyarrow as pa
 
 from streamframe.batch import Marked, held_bytes
-from streamframe.errors import StreamError
 from streamframe.plan.source import Block, BlockReader, Decoded
 from streamframe.runtime.budget import Budget, Closed
 from streamframe.runtime.channel import Channel
+from streamframe.runtime.decoding import Apply, BlockFailed, RowCounts, decoded
 
 WaitingOn = Literal["source", "decode", "consumer"]
-Apply = Callable[[pa.RecordBatch], pa.RecordBatch]
 # A stalled read that cannot be freed (a hanging network drive) must not hang `close` for ever.
 JOIN_TIMEOUT_S = 10.0
 
@@ -70,7 +69,7 @@ class Prefetch:
     def batches(self) -> Iterator[Marked]:
         """Yield the decoded batches in order. At its end, and when it is closed, the threads are told to stop."""
         self._thread.start()
-        rows_before: dict[int, int] = {}
+        counts = RowCounts()
         held = 0
         try:
             while True:
@@ -80,13 +79,12 @@ class Prefetch:
                 received = self._channel.receive()
                 if received is None:
                     return
-                block, decoded, held = received
-                rows = rows_before.get(block.part, 0) + decoded.records
-                rows_before[block.part] = rows
-                if decoded.data.num_rows:
-                    yield Marked(decoded.data, block.mark(rows))
-        except _BlockFailed as failed:
-            raise located(failed.error, failed.block, rows_before.get(failed.block.part, 0)) from failed.error.__cause__
+                block, made, held = received
+                mark = counts.mark_behind(block, made.records)
+                if made.data.num_rows:
+                    yield Marked(made.data, mark)
+        except BlockFailed as failed:
+            raise counts.located(failed) from failed.error.__cause__
         except Closed:
             return
         finally:
@@ -144,31 +142,10 @@ class Prefetch:
 
     def _decode(self, block: Block) -> tuple[Block, Decoded, int]:
         charged = block.nbytes
-        try:
-            data, records = block.decode()
-            for step in self._steps:
-                data = step(data)
-        except StreamError as error:
-            raise _BlockFailed(error, block) from error
-        weight = held_bytes(data)
+        made = decoded(block, self._steps)
+        weight = held_bytes(made.data)
         self._flow.adjust(weight - charged)
-        return block, Decoded(data, records), weight
-
-
-class _BlockFailed(Exception):  # noqa: N818 - a carrier, never seen by users
-    """Carries an error to the consumer's thread, which knows how many rows came before."""
-
-    def __init__(self, error: StreamError, block: Block) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.block = block
-
-
-def located(error: StreamError, block: Block, rows_before: int) -> StreamError:
-    """Add what only the run knows: the part, and the rows of it that came before the block."""
-    if error.row is not None:
-        error.row += rows_before
-    return error.locate(source=block.label, part=block.part)
+        return block, made, weight
 
 
 @atexit.register

@@ -1,0 +1,67 @@
+"""Decode a block, apply the rowwise steps to it, and count rows, so that errors can name them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+
+from streamframe.batch import Mark
+from streamframe.errors import DecodeError, StreamError
+from streamframe.plan.source import Block, Decoded
+
+Apply = Callable[[pa.RecordBatch], pa.RecordBatch]
+
+
+class BlockFailed(Exception):  # noqa: N818 - a carrier, never seen by users
+    """Carries an error to where it is known how many rows came before its block."""
+
+    def __init__(self, error: StreamError, block: Block) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.block = block
+
+
+def decoded(block: Block, steps: Sequence[Apply]) -> Decoded:
+    """Return what a block decodes to, after the steps; `records` counts what was there before them.
+
+    Raises
+    ------
+    BlockFailed
+        Around any `StreamError`.
+    """
+    try:
+        data, records = _decode(block)
+        for step in steps:
+            data = step(data)
+    except StreamError as error:
+        raise BlockFailed(error, block) from error
+    return Decoded(data, records)
+
+
+class RowCounts:
+    """How many rows of each part have been handed on."""
+
+    def __init__(self) -> None:
+        self._rows: Counter[int] = Counter()
+
+    def mark_behind(self, block: Block, records: int) -> Mark:
+        """Count a block's records; return the mark behind it."""
+        self._rows[block.part] += records
+        return block.mark(self._rows[block.part])
+
+    def located(self, failed: BlockFailed) -> StreamError:
+        """Return the error of a block, with its part, and its row counted from the part's start."""
+        error, block = failed.error, failed.block
+        if error.row is not None:
+            error.row += self._rows[block.part]
+        return error.locate(source=block.label, part=block.part)
+
+
+def _decode(block: Block) -> Decoded:
+    try:
+        return block.decode()
+    except pa.ArrowException as error:
+        # Formats translate what they expect; no error of Arrow's gets past here untranslated.
+        raise DecodeError(f"a block cannot be decoded: {error}") from error
