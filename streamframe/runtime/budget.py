@@ -6,8 +6,9 @@ Rules:
   and the reader then stays behind until the consumer has made room.
 * A block that is larger than the whole budget passes alone. "Alone" means that no other block
   is on its way; what steps keep does not count, since they may need more input to let go.
-* The reader leaves room for one block more than it asks for: blocks turn out heavier than foretold,
-  and the batch that a sink is just taking over is counted twice for a moment.
+* The reader fills three quarters of the budget. The rest is for what it cannot foresee: blocks turn
+  out heavier than foretold, the batch that a sink is just taking over is counted twice for a
+  moment, and allocators keep pages. Filling the last quarter has made no run faster.
 * `Flow.close` releases what a stopped scan still had on its way and wakes its reader, which
   then gets `Closed`.
 """
@@ -32,6 +33,7 @@ class Budget:
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
+        self._read_ahead_bytes = limit_bytes * 3 // 4
         self._changed = threading.Condition()
         self._held_bytes = 0
         self._peak_bytes = 0
@@ -82,7 +84,7 @@ class Flow:
         with budget._changed:
             self.waits = True
             budget._changed.wait_for(
-                lambda: self._closed or self._nbytes == 0 or budget._held_bytes + 2 * nbytes <= budget.limit_bytes
+                lambda: self._closed or self._nbytes == 0 or budget._held_bytes + nbytes <= budget._read_ahead_bytes
             )
             self.waits = False
             if self._closed:

@@ -24,11 +24,11 @@ def in_thread(work):
 
 def test_a_block_waits_until_the_one_before_it_is_released():
     flow = Budget(100).flow()
-    flow.acquire(80)
+    flow.acquire(60)
     admitted = threading.Event()
     thread, _ = in_thread(lambda: (flow.acquire(40), admitted.set()))
     assert not admitted.wait(0.05)
-    flow.adjust(-80)
+    flow.adjust(-60)
     assert admitted.wait(5)
     thread.join(5)
 

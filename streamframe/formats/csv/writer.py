@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streamframe.plan.context import RunContext
 
 # Text of so many bytes is made at a time, whatever the size of the batch.
-_SLICE_BYTES = 4 * 1024 * 1024
+_SLICE_BYTES = 1 << 20
 
 
 class CsvWriter:
@@ -69,7 +69,8 @@ class CsvWriter:
         sink = pa.BufferOutputStream()
         sink.write(header)
         pacsv.write_csv(batch, sink, self._options)
-        return bytes(sink.getvalue().to_pybytes())
+        text: bytes = sink.getvalue().to_pybytes()
+        return text
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ _SLICE_BLOCKS = 4
 # So few rows show what a row weighs, however large it is: metadata knows nothing of dictionaries.
 _PROBE_ROWS = 16
 _MAX_SLICE_ROWS = 1 << 20
-_READ_BUFFER_BYTES = 1 << 20
+_READ_BUFFER_BYTES = 256 << 10
 
 
 @dataclass(frozen=True)
