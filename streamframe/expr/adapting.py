@@ -6,6 +6,7 @@ meets one without: nobody can tell which moment the latter is.
 
 from __future__ import annotations
 
+import datetime
 import re
 
 import pyarrow as pa
@@ -43,16 +44,23 @@ def adapted(literal: Expr, target: pa.DataType, whole: Expr) -> Expr:
 def _as_time(text: pa.Scalar, target: pa.DataType, whole: Expr) -> pa.Scalar:
     zone = getattr(target, "tz", None)
     # A text that is finer than the column is not cut: the column takes the finer type.
-    finer = [pa.time64("ns")] if pa.types.is_time(target) else [pa.timestamp("ns", zone), pa.timestamp("us", zone)]
-    for wanted in (target, *finer):
+    for wanted in (target, pa.timestamp("ns", zone), pa.timestamp("us", zone)):
         try:
-            return _read_time(text, wanted)
-        except pa.ArrowException:
+            return _time_of_day(text.as_py()) if pa.types.is_time(target) else _read_time(text, wanted)
+        except (pa.ArrowException, ValueError):
             continue
     raise SchemaError(
         f"cannot read {text.as_py()!r} as {target} in {whole.text}",
-        hint="write it as in '2024-01-31' or '2024-01-31 12:00:00'.",
+        hint="write it as in '2024-01-31', '2024-01-31 12:00:00' or, for a time of day, '12:00:00'.",
     )
+
+
+def _time_of_day(text: str) -> pa.Scalar:
+    # Arrow has no cast from text to a time of day.
+    time = datetime.time.fromisoformat(text)
+    if time.tzinfo is not None:
+        raise ValueError("a time of day has no zone")
+    return pa.scalar(time)
 
 
 def _read_time(text: pa.Scalar, target: pa.DataType) -> pa.Scalar:

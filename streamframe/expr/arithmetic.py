@@ -45,13 +45,17 @@ def true_divide(left: Expr, right: Expr) -> Expr:
 def floor_divide(left: Expr, right: Expr) -> Expr:
     """Return ``left // right``, rounded down."""
     quotient, _, lower = _divided(left, right)
-    return lower.call("if_else", quotient - 1, quotient).reading(_text(left, "//", right, MULTIPLY), MULTIPLY)
+    # Unchecked, since every branch is computed for every row: where this one is chosen nothing overflows.
+    return lower.call("if_else", quotient.call("subtract", 1), quotient).reading(
+        _text(left, "//", right, MULTIPLY), MULTIPLY
+    )
 
 
 def modulo(left: Expr, right: Expr) -> Expr:
     """Return ``left % right``, with the sign of `right`."""
     _, rest, lower = _divided(left, right)
-    return lower.call("if_else", rest + right, rest).reading(_text(left, "%", right, MULTIPLY), MULTIPLY)
+    # Unchecked for the same reason.
+    return lower.call("if_else", rest.call("add", right), rest).reading(_text(left, "%", right, MULTIPLY), MULTIPLY)
 
 
 def _divided(left: Expr, right: Expr) -> tuple[Expr, Expr, Expr]:

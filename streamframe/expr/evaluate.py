@@ -19,9 +19,6 @@ from streamframe.expr.adapting import adapted
 from streamframe.expr.expression import Expr
 from streamframe.expr.failures import as_column_error, as_decode_error, as_schema_error, require_column
 
-# Acero loses the number of rows of a table without columns; this column stands in.
-_STAND_IN = "streamframe rows"
-
 
 def evaluate(expr: Expr, batch: pa.RecordBatch) -> pa.Array:
     """Return the values of an expression for each row of a batch.
@@ -148,22 +145,18 @@ def _narrowed(batch: pa.RecordBatch, exprs: Sequence[Expr]) -> pa.RecordBatch:
     used: set[str] = set()
     for expr in exprs:
         if expr.columns is None:
-            return batch if batch.num_columns else _stand_in(batch)
+            return batch
         used |= expr.columns
     for name in sorted(used):
         require_column(name, batch.schema)
-    return batch.select(sorted(used)) if used else _stand_in(batch)
-
-
-def _stand_in(batch: pa.RecordBatch) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.nulls(batch.num_rows)], names=[_STAND_IN])
+    return batch.select(sorted(used))
 
 
 @lru_cache(maxsize=512)
 def _type_over(expr: Expr, schema: pa.Schema) -> pa.DataType:
     empty = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
     try:
-        return _projected([bound(expr, schema)], empty if empty.num_columns else _stand_in(empty))[0].type
+        return _projected([bound(expr, schema)], empty)[0].type
     except pa.ArrowMemoryError:
         raise
     except pa.ArrowException as error:
