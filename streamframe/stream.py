@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Column = "str | Expr | pc.Expression"
 # A dict costs about a kilobyte a row, so rows are unfolded a few at a time.
 _UNFOLDED_ROWS = 1024
 

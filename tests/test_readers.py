@@ -239,3 +239,11 @@ def test_an_error_that_head_meets_is_told_like_any_other(tmp_path):
     (tmp_path / "few.csv").write_text("id,fare\n1,2.5\n7,oops\n")
     error = error_of(sf.read_csv(tmp_path / "few.csv", dtype={"fare": "float64"}).head, sf.DecodeError)
     assert (error.row, error.source) == (2, str(tmp_path / "few.csv"))
+
+
+def test_a_date_written_as_text_spares_row_groups_as_well(datasets):
+    frame = sf.read_parquet(datasets / "flights.parquet").filter(sf.col("time_hour") >= "2013-12-01")
+    with frame.iter_batches() as some:
+        rows = sum(batch.num_rows for batch in some)
+    assert rows == frame.count() > 20_000
+    assert some.stats().bytes_read < 2_000_000

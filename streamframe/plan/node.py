@@ -2,7 +2,8 @@
 
 Rules: a node is a frozen dataclass that points only at its inputs and never does I/O. Readers
 of a plan (optimizer, display, engines, resume) ask for the facts below, never for a class.
-Every default is the safest answer, so that a new node is right before it is fast.
+Every default is the safest answer, so that a new node is right before it is fast. Nodes are equal
+only if they are the same: `==` on the expressions they hold makes a new expression.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Rows = Literal["any", "subset", "same"]
 Columns = frozenset[str] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Node(ABC):
     """One step of a plan."""
 
@@ -111,7 +112,7 @@ class Node(ABC):
         """Return this step as a person would type it, in one line, without secrets."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scan(Node):
     """Where rows enter the plan: a source, and what the optimizer moved into it.
 
@@ -153,7 +154,7 @@ class Scan(Node):
         return "; ".join(facts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Transform(Node):
     """A step from batches to batches over one input.
 

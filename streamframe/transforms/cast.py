@@ -17,7 +17,7 @@ from streamframe.plan.node import Columns, Rows, Transform
 from streamframe.schema import check_columns, dtype_name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cast(Transform):
     """Give columns new types: pairs of (name, type)."""
 

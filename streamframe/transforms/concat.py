@@ -18,7 +18,7 @@ from streamframe.plan.node import Columns, Node, Rows
 from streamframe.schema import require_same
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Concat(Node):
     """All rows of the first input, then all of the second, and so on."""
 

@@ -17,7 +17,7 @@ from streamframe.plan.node import Columns, Rows, Transform
 from streamframe.transforms.select import used_columns
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Filter(Transform):
     """Keep the rows where `condition` is true; null counts as false."""
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MapBatches(Transform):
     """Replace each batch by what `function` makes of it."""
 
@@ -58,7 +58,7 @@ class MapBatches(Transform):
         return made if frozen is None or made.schema.equals(frozen) else _fitted(made, frozen, self.describe())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MapPandas(MapBatches):
     """Replace each batch by what `function` makes of it as a pandas DataFrame."""
 

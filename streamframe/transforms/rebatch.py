@@ -17,7 +17,7 @@ from streamframe.plan.context import RunContext
 from streamframe.plan.node import Columns, Rows, Transform
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rebatch(Transform):
     """Batches of exactly `batch_rows` rows (the last may have fewer), or of about `batch_bytes`."""
 

@@ -17,7 +17,7 @@ from streamframe.plan.node import Columns, Rows, Transform
 from streamframe.schema import check_columns
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Select(Transform):
     """Keep these columns and computed expressions, in this order."""
 
@@ -53,7 +53,7 @@ class Select(Transform):
         return f"select({', '.join(shown(expr) for expr in self.exprs)})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Drop(Transform):
     """Leave these columns out."""
 
@@ -82,7 +82,7 @@ class Drop(Transform):
         return f"drop({', '.join(map(repr, self.names))})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rename(Transform):
     """Give columns new names: pairs of (old, new)."""
 

@@ -16,7 +16,7 @@ from streamframe.plan.context import RunContext
 from streamframe.plan.node import Columns, Rows, Transform
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slice(Transform):
     """Skip `offset` rows, then keep at most `length`; None keeps all that follow."""
 

@@ -17,7 +17,7 @@ from streamframe.plan.node import Columns, Rows, Transform
 from streamframe.transforms.select import computed_field, require_unique, used_columns
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WithColumns(Transform):
     """Add or replace columns: pairs of (name, expression)."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from streamframe.expr import Expr
+from streamframe.errors import StreamError
+from streamframe.expr import Expr, bound
 from streamframe.io.ranged import RangedFile
 
 
@@ -25,8 +26,8 @@ def matching_row_groups(file: RangedFile, metadata: pq.FileMetaData, schema: pa.
     metadata.write_metadata_file(sink)
     fragment = ds.ParquetFileFormat().make_fragment(pa.BufferReader(sink.getvalue()))
     try:
-        kept = fragment.subset(filter=predicate.arrow, schema=schema)
-    except (pa.ArrowException, ValueError, TypeError):
+        kept = fragment.subset(filter=bound(predicate, schema), schema=schema)
+    except (pa.ArrowException, StreamError, ValueError, TypeError):
         # A predicate that does not bind is reported by the filter above, with its step.
         return every
     return [group.id for group in kept.row_groups]
