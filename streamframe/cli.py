@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _MAX_CELL_CHARS = 60
+_TEXT_COMPRESSIONS = {".gz", ".zst", ".bz2", ".xz"}
 
 
 def _names(context: click.Context, option: click.Parameter, value: str | None) -> list[str] | None:
@@ -156,10 +157,14 @@ def _writer(frame: StreamFrame, dst: str) -> Callable[[str], RunReport]:
         ".pq": frame.to_parquet,
         ".csv": frame.to_csv,
     }
-    suffix = PurePath(dst).suffix.lower()
-    if suffix not in writers:
+    path = PurePath(dst.lower())
+    # Only text is compressed as a whole: `.csv.gz` is a CSV, `.parquet.gz` is nothing we write.
+    suffix = PurePath(path.stem).suffix if path.suffix in _TEXT_COMPRESSIONS else path.suffix
+    if suffix not in writers or (suffix != path.suffix and suffix != ".csv"):
         # The target itself stays untold: a URL may hold a password.
-        raise PlanError("the suffix of DST does not say what to write", hint=f"end it in {', '.join(writers)}.")
+        raise PlanError(
+            "the suffix of DST does not say what to write", hint=f"end it in {', '.join(writers)} or .csv.gz."
+        )
     return writers[suffix]
 
 

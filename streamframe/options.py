@@ -130,6 +130,10 @@ class options:  # noqa: N801 - read as a word: `with sf.options(memory="64MB"):`
         self._progress = progress
         self._tokens: list[Token[Options | None]] = []
 
+    def __repr__(self) -> str:
+        given = {"memory": self._memory, "workers": self._workers, "progress": self._progress}
+        return f"options({', '.join(f'{name}={value!r}' for name, value in given.items() if value is not None)})"
+
     def __enter__(self) -> Self:
         changed = current_options().changed(memory=self._memory, workers=self._workers, progress=self._progress)
         self._tokens.append(_current.set(changed))

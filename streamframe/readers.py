@@ -142,7 +142,7 @@ def read_csv(
     """
     _refuse(foreign, "read_csv")
     file_format = CsvFormat(
-        dtype=tuple((name, parse_dtype(kind)) for name, kind in (dtype or {}).items()),
+        dtype=_types(dtype),
         names=names,
         header=header,
         sep=sep,
@@ -327,6 +327,12 @@ def _column_list(columns: Any) -> list[str]:
             f"columns needs a list of names, got the text {columns!r}", hint=f"write columns=[{columns!r}]."
         )
     return list(columns)
+
+
+def _types(dtype: Any) -> tuple[tuple[str, pa.DataType], ...]:
+    if dtype is not None and not isinstance(dtype, Mapping):
+        raise PlanError(f"dtype needs a mapping from columns to types, got {dtype!r}", hint='dtype={"zip": "string"}.')
+    return tuple((name, parse_dtype(kind)) for name, kind in (dtype or {}).items())
 
 
 def _refuse(foreign: Mapping[str, Any], verb: str) -> None:

@@ -327,7 +327,13 @@ class StreamFrame:
         return self._export(path, ParquetEncoding(compression), storage_options)
 
     def to_csv(
-        self, path: Any, *, header: bool = True, sep: str = ",", storage_options: Mapping[str, Any] | None = None
+        self,
+        path: Any,
+        *,
+        header: bool = True,
+        sep: str = ",",
+        compression: str | None = "infer",
+        storage_options: Mapping[str, Any] | None = None,
     ) -> RunReport:
         """Write all rows to one CSV file: old or new, never half.
 
@@ -339,6 +345,8 @@ class StreamFrame:
             Write the column names first.
         sep
             Between fields.
+        compression
+            ``"infer"`` goes by the suffix (``out.csv.gz``); ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
         storage_options
             What fsspec takes for the scheme.
 
@@ -347,7 +355,7 @@ class StreamFrame:
         StreamError
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
         """
-        return self._export(path, CsvEncoding(header=header, sep=sep), storage_options)
+        return self._export(path, CsvEncoding(header=header, sep=sep, compression=compression), storage_options)
 
     # -------------------------------------------------------------- helpers
 

@@ -297,3 +297,25 @@ def test_a_plan_made_in_a_loop_may_be_deep(flights):
     for _ in range(150):
         frame = frame.with_columns(km=sf.col("km") + 1)
     assert frame.to_arrow()["km"].to_pylist()[0] == 151.5
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst", "bz2", "xz"])
+def test_csv_is_compressed_by_its_suffix(tmp_path, flights, suffix):
+    target = tmp_path / f"out.csv.{suffix}"
+    report = flights.to_csv(target)
+    assert report.bytes_written == target.stat().st_size
+    assert sf.read_csv(target).to_arrow().to_pylist() == flights.to_arrow().to_pylist()
+    flights.to_csv(target, compression=None)
+    assert target.read_bytes().startswith(b'"dest"')
+
+
+def test_options_of_an_export_are_checked_at_the_call(tmp_path, flights):
+    for call in (
+        lambda: flights.to_parquet(tmp_path / "x", compression="rar"),
+        lambda: flights.to_csv(tmp_path / "x", compression="rar"),
+        lambda: flights.to_csv(tmp_path / "x", sep="||"),
+        lambda: sf.read_csv(tmp_path / "x", dtype="string"),
+    ):
+        with pytest.raises(sf.PlanError):
+            call()
+    assert list(tmp_path.iterdir()) == []

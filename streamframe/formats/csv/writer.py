@@ -15,6 +15,8 @@ import pyarrow.csv as pacsv
 from streamframe.errors import SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.formats.csv.dialect import Dialect
+from streamframe.io.compressing import Compressor, compressor_for
+from streamframe.io.compression import checked_compression
 
 if TYPE_CHECKING:
     from streamframe.io.atomic import AtomicFile
@@ -75,37 +77,46 @@ class CsvWriter:
 
 @dataclass(frozen=True)
 class CsvEncoding(FileEncoding):
-    """How batches are written down as CSV; the parameters are those of `CsvWriter`."""
+    """How batches are written down as CSV; `header` and `sep` are those of `CsvWriter`."""
 
     name: ClassVar[str] = "csv"
 
     header: bool = True
     sep: str = ","
+    compression: str | None = "infer"
 
     def __post_init__(self) -> None:
         Dialect(sep=self.sep)
+        checked_compression(self.compression)
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
-        return _CsvEncoder(file, schema, CsvWriter(schema, header=self.header, sep=self.sep))
+        writer = CsvWriter(schema, header=self.header, sep=self.sep)
+        return _CsvEncoder(file, schema, writer, compressor_for(self.compression, file.label))
 
 
 class _CsvEncoder(Encoder):
-    def __init__(self, file: AtomicFile, schema: pa.Schema, writer: CsvWriter) -> None:
+    def __init__(self, file: AtomicFile, schema: pa.Schema, writer: CsvWriter, compressor: Compressor | None) -> None:
         self._file = file
         self._schema = schema
         self._writer = writer
+        self._compressor = compressor
 
     def write(self, batch: pa.RecordBatch) -> None:
         rows = max(1, batch.num_rows * _SLICE_BYTES // max(batch.nbytes, 1))
         for start in range(0, batch.num_rows, rows):
-            self._file.write(self._writer.encode(batch.slice(start, rows)))
+            self._put(self._writer.encode(batch.slice(start, rows)))
 
     def finish(self) -> None:
         if header := self._writer.encode(pa.RecordBatch.from_pylist([], schema=self._schema)):
-            self._file.write(header)
+            self._put(header)
+        if self._compressor is not None:
+            self._file.write(self._compressor.flush())
 
     def abort(self) -> None:
         pass
+
+    def _put(self, text: bytes) -> None:
+        self._file.write(text if self._compressor is None else self._compressor.compress(text))
 
 
 def _require_writable(field: pa.Field, options: pacsv.WriteOptions) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streamframe.batch import held_bytes
-from streamframe.errors import SchemaError
+from streamframe.errors import PlanError, SchemaError, did_you_mean
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.io.atomic import AtomicFile
 from streamframe.plan.context import RunContext
@@ -21,6 +21,7 @@ from streamframe.plan.context import RunContext
 # About a million rows of ten numbers: beyond that, neither size nor speed gains.
 MAX_ROW_GROUP_BYTES = 64 << 20
 MAX_ROW_GROUP_ROWS = 1 << 20
+COMPRESSIONS = ("snappy", "zstd", "gzip", "lz4", "brotli", "none")
 # While a row group is encoded, its input, its encoded pages and the next blocks live side by side.
 _ROW_GROUPS_PER_BUDGET = 4
 
@@ -31,6 +32,14 @@ class ParquetEncoding(FileEncoding):
 
     compression: str = "snappy"
     name: ClassVar[str] = "parquet"
+
+    def __post_init__(self) -> None:
+        if self.compression not in COMPRESSIONS:
+            near = did_you_mean(str(self.compression), COMPRESSIONS)
+            raise PlanError(
+                f"compression={self.compression!r} is not known to Parquet",
+                hint=near or f"use one of {', '.join(COMPRESSIONS)}.",
+            )
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         return _ParquetEncoder(file, schema, context, self.compression)

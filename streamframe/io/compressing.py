@@ -1,0 +1,76 @@
+"""Put gz, zst, bz2 or xz around bytes that are written: the other half of `compression`."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any, Protocol, cast
+
+from streamframe.io.compression import codec_named, codec_of_suffix
+
+# Beyond these, files hardly shrink while time doubles.
+_GZIP_LEVEL = 6
+_ISAL_LEVEL = 2
+_ZSTD_LEVEL = 3
+
+
+class Compressor(Protocol):
+    """A compressor as `zlib`, `isal`, `zstd`, `bz2` and `lzma` spell it."""
+
+    def compress(self, data: Any) -> bytes:
+        """Take bytes; return what is ready of the compressed form."""
+        ...
+
+    def flush(self) -> bytes:
+        """Return the rest, and end the member."""
+        ...
+
+
+def compressor_for(compression: str | None, label: str) -> Compressor | None:
+    """Return a compressor; None where bytes are written as they are.
+
+    Parameters
+    ----------
+    compression
+        ``"infer"`` goes by the suffix of `label`; None, or a name that `codec_named` knows.
+    label
+        The target.
+    """
+    if compression is None:
+        return None
+    if compression == "infer":
+        codec = codec_of_suffix(PurePosixPath(label).suffix)
+        return _new(codec.name) if codec is not None else None
+    return _new(codec_named(compression).name)
+
+
+def _new(name: str) -> Compressor:
+    if name == "gzip":
+        return _new_gzip()
+    if name == "zstd":
+        return _new_zstd()
+    if name == "bz2":
+        import bz2
+
+        return bz2.BZ2Compressor()
+    import lzma
+
+    return lzma.LZMACompressor()
+
+
+def _new_gzip() -> Compressor:
+    gzip_bits = 31
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        import zlib
+
+        return zlib.compressobj(_GZIP_LEVEL, wbits=gzip_bits)
+    return cast("Compressor", isal_zlib.compressobj(_ISAL_LEVEL, wbits=gzip_bits))
+
+
+def _new_zstd() -> Compressor:
+    try:
+        from compression import zstd  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        from backports import zstd
+    return cast("Compressor", zstd.ZstdCompressor(_ZSTD_LEVEL))
