@@ -247,3 +247,16 @@ def test_a_date_written_as_text_spares_row_groups_as_well(datasets):
         rows = sum(batch.num_rows for batch in some)
     assert rows == frame.count() > 20_000
     assert some.stats().bytes_read < 2_000_000
+
+
+def test_rows_that_grow_heavy_in_mid_file_stay_in_bounds(tmp_path):
+    path = tmp_path / "skewed.parquet"
+    values = ["x"] * 300 + ["y" * 100_000] * 3_000 + ["z"] * 300
+    pq.write_table(pa.table({"s": values, "n": range(len(values))}), path)
+    with sf.options(memory="16MB"), sf.read_parquet(path).iter_batches() as batches:
+        lengths = [n for batch in batches for n in pa.compute.binary_length(batch["s"]).to_pylist()]
+        assert batches.stats().peak_bytes < 40_000_000
+    assert lengths == [len(value) for value in values]
+    with sf.options(memory="16MB"):
+        assert sf.read_parquet(path).select("n").to_arrow()["n"].to_pylist() == list(range(len(values)))
+        assert sf.read_parquet(path).slice(299, 3).to_arrow()["n"].to_pylist() == [299, 300, 301]

@@ -123,6 +123,8 @@ class Decoded(NamedTuple):
     data: pa.RecordBatch
     # Records in the block, before any filter: what the row numbers of errors are counted by.
     records: int
+    # The block turned out heavier than foretold: `decode` has to be called again for what is left.
+    more: bool = False
 
 
 class Block(ABC):
@@ -145,6 +147,9 @@ class Block(ABC):
     @abstractmethod
     def decode(self) -> Decoded:
         """Turn the bytes into a batch. Runs in the pool: no I/O but on local files, no waiting.
+
+        A block that turns out much heavier than foretold may give a part, and say that there is
+        more; the rest is then asked for by the consumer, part by part.
 
         Raises
         ------

@@ -32,12 +32,12 @@ def decoded(block: Block, steps: Sequence[Apply]) -> Decoded:
         Around any `StreamError`.
     """
     try:
-        data, records = _decode(block)
+        data, records, more = _decode(block)
         for step in steps:
             data = step(data)
     except StreamError as error:
         raise BlockFailed(error, block) from error
-    return Decoded(data, records)
+    return Decoded(data, records, more)
 
 
 class RowCounts:

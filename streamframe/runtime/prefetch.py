@@ -80,9 +80,17 @@ class Prefetch:
                 if received is None:
                     return
                 block, made, held = received
-                mark = counts.mark_behind(block, made.records)
-                if made.data.num_rows:
-                    yield Marked(made.data, mark)
+                while True:
+                    mark = counts.mark_behind(block, made.records)
+                    if made.data.num_rows:
+                        yield Marked(made.data, mark)
+                    if not made.more:
+                        break
+                    # Here, one part at a time: the pool would hold more than the budget knows of.
+                    made = decoded(block, self._steps)
+                    weight = held_bytes(made.data)
+                    self._flow.adjust(weight - held)
+                    held = weight
         except BlockFailed as failed:
             raise counts.located(failed) from failed.error.__cause__
         except Closed:

@@ -18,10 +18,13 @@ def pulled(reader: BlockReader, steps: Sequence[Apply]) -> Iterator[Marked]:
     counts = RowCounts()
     try:
         while (block := reader.next_block()) is not None:
-            made = decoded(block, steps)
-            mark = counts.mark_behind(block, made.records)
-            if made.data.num_rows:
-                yield Marked(made.data, mark)
+            more = True
+            while more:
+                made = decoded(block, steps)
+                more = made.more
+                mark = counts.mark_behind(block, made.records)
+                if made.data.num_rows:
+                    yield Marked(made.data, mark)
     except BlockFailed as failed:
         raise counts.located(failed) from failed.error.__cause__
     finally:

@@ -1,0 +1,211 @@
+"""One row group, decoded whole or in slices of bounded weight.
+
+Rules: slices are decoded one after another, whichever thread gets them: each waits for its turn,
+since they share one Arrow reader. What a row weighs is learned while reading, since the footer
+knows nothing of dictionaries: a 5 KB file may decode to gigabytes. Arrow's reader is therefore
+asked for few rows first, then for more; a slice that is heavy all the same comes in parts.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from streamframe.batch import held_bytes
+from streamframe.errors import DecodeError, StreamError
+from streamframe.formats.parquet.image import FileImage
+from streamframe.io.ranged import RangedFile
+
+_FIRST_ROWS = 16
+# How many times as many rows are asked for, after a batch that was as light as the ones before.
+_GROWTH = 4
+_READ_BUFFER_BYTES = 256 << 10
+
+
+class RowWeight:
+    """What a decoded row weighs, as far as it is known; shared by the row groups of a file.
+
+    Written by the pool and read by the reader thread without a lock: a forecast may be a slice late.
+    """
+
+    def __init__(self) -> None:
+        self.nbytes = 0.0
+        # So many rows at once have been seen to weigh what they should.
+        self.trusted_rows = _FIRST_ROWS
+
+    def learn(self, rows: int, nbytes: int, slice_bytes: int) -> None:
+        """Take one batch into account."""
+        weight = nbytes / max(1, rows)
+        self.nbytes = max(weight, (self.nbytes + weight) / 2)
+        fitting = max(1, int(slice_bytes / max(self.nbytes, 1.0)))
+        self.trusted_rows = min(fitting, max(self.trusted_rows, rows * _GROWTH))
+
+
+class RowGroup:
+    """One row group of a file, and how far it has been decoded."""
+
+    def __init__(
+        self, file: RangedFile, metadata: pq.FileMetaData, index: int, schema: pa.Schema, weight: RowWeight
+    ) -> None:
+        self.label = file.label
+        self.index = index
+        self._file = file
+        self._metadata = metadata
+        self._schema = schema
+        self._weight = weight
+        group = metadata.row_group(index)
+        self.rows: int = group.num_rows
+        # A chunk's path is that of its leaf: `point.x` belongs to the column `point`.
+        wanted = {name.partition(".")[0] for name in schema.names}
+        chunks = [group.column(i) for i in range(group.num_columns)]
+        self._chunks: list[Any] = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in wanted]
+        self.uncompressed_bytes: int = sum(chunk.total_uncompressed_size for chunk in self._chunks)
+        self.compressed_bytes: int = sum(chunk.total_compressed_size for chunk in self._chunks)
+        self._image: FileImage | None = None
+        self._batches: Iterator[pa.RecordBatch] | None = None
+        self._rest: pa.RecordBatch | None = None  # of the last batch that Arrow made
+        self._batch_rows = 0
+        self._done_rows = 0
+        self._slice_rows = self.rows
+        self._slices = 1
+        self._slice_bytes = 0
+        self._turn = threading.Condition()
+        self._next_slice = 0
+        self._given_up = False
+
+    def plan(self, slice_rows: int, slices: int, slice_bytes: int) -> None:
+        """Decide into how many slices the group is cut, and how heavy one should be."""
+        self._slice_rows, self._slices, self._slice_bytes = slice_rows, slices, slice_bytes
+
+    def fetch(self) -> None:
+        """Get the bytes of a remote row group; the reader thread calls this, once."""
+        if self._file.local_path is None and self._image is None:
+            self._image = FileImage.of_chunks(self._file, self._chunks)
+
+    def probe(self) -> None:
+        """Decode a few rows to learn what one weighs."""
+        self.fetch()
+        with translated(self.label, self.index):
+            first = next(self._open(_FIRST_ROWS), None)
+        if first is not None:
+            self._weight.learn(first.num_rows, held_bytes(first), self._slice_bytes or 1 << 20)
+
+    def decode(self, slice_index: int) -> tuple[pa.RecordBatch, bool]:
+        """Decode one slice, when its turn has come, and tell whether more of it is left."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._next_slice == slice_index or self._given_up)
+        more = False
+        try:
+            # Without the lock: whose turn it is has the reader to itself.
+            if self._given_up:
+                raise DecodeError("an earlier slice of the row group could not be decoded", source=self.label)
+            end = min((slice_index + 1) * self._slice_rows, self.rows)
+            with translated(self.label, self.index):
+                data = self._decode_until(end)
+            more = self._done_rows < end
+            return data, more
+        except BaseException:
+            self._given_up = True
+            raise
+        finally:
+            with self._turn:
+                self._next_slice += 0 if more else 1
+                self._let_go()
+
+    @property
+    def done(self) -> bool:
+        """All slices have been decoded."""
+        return self._next_slice >= self._slices
+
+    def give_up(self) -> None:
+        """Let slices that wait for their turn fail: one before them may have been cancelled."""
+        with self._turn:
+            self._given_up = True
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self.done or self._given_up:
+            self._batches = self._image = self._rest = None
+        self._turn.notify_all()
+
+    def _decode_until(self, end: int) -> pa.RecordBatch:
+        """Return the rows up to `end`, or fewer if they are heavy."""
+        pieces = []
+        nbytes = 0
+        while self._done_rows < end and nbytes < 2 * self._slice_bytes:
+            piece = self._next_rows(end - self._done_rows)
+            self._done_rows += piece.num_rows
+            nbytes += piece.nbytes
+            pieces.append(piece)
+        data = pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces)
+        if not self._schema.names:
+            return data.select([])
+        return pa.RecordBatch.from_arrays([data.column(name) for name in self._schema.names], schema=self._schema)
+
+    def _next_rows(self, most: int) -> pa.RecordBatch:
+        """Return the next rows of Arrow's reader, at most so many."""
+        rest, self._rest = self._rest, None
+        if rest is None:
+            rest = self._next_batch()
+            self._weight.learn(rest.num_rows, held_bytes(rest), self._slice_bytes)
+        if rest.num_rows > most:
+            self._rest = rest.slice(most)
+            rest = rest.slice(0, most)
+        return rest
+
+    def _next_batch(self) -> pa.RecordBatch:
+        trusted = min(self._weight.trusted_rows, self._slice_rows) if self._schema.names else self._slice_rows
+        # A new reader has to pass over what is done, so only if it makes a large difference.
+        if self._batches is None or trusted >= 4 * self._batch_rows or 4 * trusted <= self._batch_rows:
+            self._batch_rows = trusted
+            self._batches = self._passed_over(self._open(trusted), self._done_rows)
+        batch = next(self._batches, None)
+        if batch is None:
+            raise DecodeError("the row group holds fewer rows than the footer says", source=self.label)
+        return batch
+
+    def _passed_over(self, batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            if rows >= batch.num_rows:
+                rows -= batch.num_rows
+            else:
+                yield batch.slice(rows) if rows else batch
+                rows = 0
+
+    def _open(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        image = self._image
+        if image is None and self._file.local_path is None:
+            raise DecodeError("the row group was closed while it was read", source=self.label)
+        where = self._file.local_path if image is None else image.reader()
+        opened = pq.ParquetFile(where, metadata=self._metadata, pre_buffer=False, buffer_size=_READ_BUFFER_BYTES)
+        batches: Iterator[pa.RecordBatch] = opened.iter_batches(
+            batch_size=batch_rows,
+            row_groups=[self.index],
+            columns=self._schema.names,
+            # Columns of a sliced group are decoded side by side: its slices cannot be.
+            use_threads=self._slices > 1,
+        )
+        return batches
+
+
+class translated:  # noqa: N801 - read as a word in a `with` line
+    """Turn Arrow's exceptions into ours, naming file and row group."""
+
+    def __init__(self, label: str, group: int) -> None:
+        self._label = label
+        self._group = group
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (pa.ArrowException, OSError)) and not isinstance(error, StreamError):
+            raise DecodeError(
+                f"row group {self._group} cannot be decoded: {str(error).splitlines()[0] if str(error) else error!r}",
+                source=self._label,
+                hint="the file is damaged or was cut short; write or download it again.",
+            ) from error
