@@ -126,7 +126,11 @@ def read_csv(
         What a malformed or ill-typed record does. ``"raise"``: the run stops with a `DecodeError`
         that names row, column, value and byte offset.
     storage_options
-        What fsspec takes for the scheme: ``{"headers": {...}}`` for http, say.
+        What fsspec takes for the scheme: ``{"headers": {...}}`` for http, say. For http(s) also
+        ``retries`` (5: attempts in a row without a new byte before giving up; 0 turns resuming
+        off), ``timeout`` (30 s to connect), ``read_timeout`` (60 s of silence while we wait; there
+        is no limit for the whole), ``expect_bytes`` and ``expect_sha256`` (what the body must be,
+        as it is on the wire; anything else is an error).
 
     Raises
     ------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -147,6 +148,60 @@ def stalls_after(count: int, body: bytes, *fields: str) -> Handler:
     return handle
 
 
+def chunks_cut_at(count: int, body: bytes, *fields: str) -> Handler:
+    """Send `count` bytes as chunks of 100 and hang up before the last chunk."""
+    return chunked(body[:count], *fields, chunk_bytes=100, terminated=False)
+
+
+def resets_after(count: int, body: bytes, *fields: str, announced: bool = True) -> Handler:
+    """Send `count` bytes and reset the connection."""
+
+    def handle(request: Request) -> None:
+        request.head("200 OK", *fields, *([f"Content-Length: {len(body)}"] if announced else []))
+        request.send(body[:count])
+        # Acknowledged bytes only: a reset makes the client's kernel forget the others.
+        while _unacknowledged(request.connection):
+            threading.Event().wait(0.001)
+        reset(request)
+
+    return handle
+
+
+def until_close(body: bytes, *fields: str) -> Handler:
+    """An answer without any length: it ends when the connection does."""
+
+    def handle(request: Request) -> None:
+        request.head("200 OK", "Connection: close", *fields)
+        request.send(body)
+        hang_up(request)
+
+    return handle
+
+
+def versioned(body: bytes, *fields: str, etag: str | None = '"v1"', modified: str | None = None) -> Handler:
+    """A server that knows If-Range as well: another version is answered with a 200 from byte 0."""
+    marks = [f"ETag: {etag}"] if etag else []
+    marks += [f"Last-Modified: {modified}"] if modified else []
+
+    def handle(request: Request) -> None:
+        same = request.headers.get("if-range") in (None, etag, modified)
+        if request.range is None or not same:
+            with_length(body, *marks, *fields)(request)
+        else:
+            part(body, request.range[0] or 0, *marks, *fields)(request)
+
+    return handle
+
+
+def part(body: bytes, start: int, *fields: str, end: int | None = None) -> Handler:
+    """The 206 with the bytes from `start` on; a 416 if there are none."""
+    if start >= len(body):
+        return status("416 Range Not Satisfiable", f"Content-Range: bytes */{len(body)}", *fields)
+    piece = body[start:end]
+    told = f"Content-Range: bytes {start}-{start + len(piece) - 1}/{len(body)}"
+    return with_length(piece, told, *fields, status="206 Partial Content")
+
+
 def never_answers(request: Request) -> None:
     """Take the request and say nothing."""
     request.wait()
@@ -213,6 +268,19 @@ def ranges(
 def hang_up(request: Request) -> None:
     """Close the connection now."""
     request.connection.shutdown(socket.SHUT_RDWR)
+
+
+def reset(request: Request) -> None:
+    """Close the connection with a RST instead of a FIN."""
+    request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    request.connection.close()
+
+
+def _unacknowledged(connection: socket.socket) -> int:
+    import fcntl
+    import termios
+
+    return int(struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, struct.pack("i", 0)))[0])
 
 
 def _read_request(connection: socket.socket, released: threading.Event) -> Request | None:

@@ -8,7 +8,7 @@ import pytest
 
 import streamframe as sf
 from tests.contract.parts import csv_bytes, parquet_bytes, table
-from tests.servers import chunked, cut_at, ranges, serve, stalls_after, status, with_length
+from tests.servers import chunked, cut_at, in_turn, ranges, serve, stalls_after, status, with_length
 
 
 def error_of(call, kind):
@@ -136,9 +136,19 @@ def test_a_body_that_ends_early_is_an_error_and_the_target_stays(tmp_path):
     body = csv_bytes(table(30_000))
     target = tmp_path / "out.parquet"
     with serve(cut_at(len(body) // 2, body)) as url:
-        error = error_of(lambda: sf.read_csv(f"{url}/a.csv").to_parquet(target), sf.TruncatedError)
+        frame = sf.read_csv(f"{url}/a.csv", storage_options={"retries": 0})
+        error = error_of(lambda: frame.to_parquet(target), sf.TruncatedError)
     assert error.byte_offset == len(body) // 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dropped_connection_is_resumed_and_counted(tmp_path):
+    data = table(30_000)
+    body = csv_bytes(data)
+    with serve(in_turn(cut_at(len(body) // 2, body, 'ETag: "v1"'), ranges(body))) as url:
+        report = sf.read_csv(f"{url}/a.csv").to_parquet(tmp_path / "out.parquet")
+    assert (report.rows, report.retries) == (30_000, 1)
+    assert pq.read_table(tmp_path / "out.parquet")["note"].to_pylist() == data["note"].to_pylist()
 
 
 def test_a_stalled_server_is_let_go_at_once_when_the_loop_ends():

@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import errno
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from streamframe.errors import PlanError, SourceError, StreamError, TransportError
-from streamframe.io.redact import redact, redact_text, secrets_of
+from streamframe.errors import StreamError, TransportError
+from streamframe.io.http_errors import connection_errors, secrets_sent, shown, translated
+from streamframe.io.http_options import HttpOptions, without_own_keys
+from streamframe.io.redact import redact
 from streamframe.io.stream import closed_error
 
 if TYPE_CHECKING:
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_REDIRECTS = 5
-CONNECT_TIMEOUT_S = 30
-# Between two pieces of the body, not for all of it: slow but alive is fine for hours.
-READ_TIMEOUT_S = 60
-# Includes the wait for one of aiohttp's 100 connections, which would otherwise have no end.
-POOL_TIMEOUT_S = 90
 # aiohttp stops reading from the socket above twice this, so TCP pushes back on the server.
 BUFFER_BYTES = 1 << 19
 
@@ -103,7 +99,7 @@ def _on_loop(loop: asyncio.AbstractEventLoop) -> bool:
     return False
 
 
-async def get(fs: Any, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+async def get(fs: Any, url: str, headers: Mapping[str, str], options: HttpOptions) -> aiohttp.ClientResponse:
     """Send a GET and return the response to it, whatever its status, with the body unread.
 
     Parameters
@@ -114,33 +110,42 @@ async def get(fs: Any, url: str, headers: Mapping[str, str]) -> aiohttp.ClientRe
         Where to start.
     headers
         Ours. The user's are added, and win where both name `Accept-Encoding`.
+    options
+        For their timeouts.
 
     Raises
     ------
     TransportError
         If there is no connection, or no answer, or too many redirects.
     """
-    import aiohttp
-
-    label = redact(url)
-    secrets = (*secrets_of(url), *map(str, dict(fs.kwargs.get("headers") or {}).values()))
     try:
-        session = await fs.set_session()
-        return await _follow(fs, session, fs.encode_url(url), headers, label)
-    except (TimeoutError, aiohttp.ClientError, aiohttp.InvalidURL, OSError, ValueError) as error:
+        return await ask(fs, url, headers, options)
+    except connection_errors() as error:
         if isinstance(error, StreamError):
             raise
-        raise _translated(error, label, secrets) from _shown(error, secrets)
+        secrets = secrets_sent(fs, url)
+        raise translated(error, redact(url), secrets) from shown(error, secrets)
+
+
+async def ask(fs: Any, url: str, headers: Mapping[str, str], options: HttpOptions) -> aiohttp.ClientResponse:
+    """Do the same as `get`, but raise what aiohttp raises: for a caller that judges it first."""
+    session = await fs.set_session()
+    return await _follow(fs, session, fs.encode_url(url), headers, options, redact(url))
 
 
 async def _follow(
-    fs: Any, session: aiohttp.ClientSession, url: yarl.URL, ours: Mapping[str, str], label: str
+    fs: Any,
+    session: aiohttp.ClientSession,
+    url: yarl.URL,
+    ours: Mapping[str, str],
+    limits: HttpOptions,
+    label: str,
 ) -> aiohttp.ClientResponse:
     import yarl
 
-    options = dict(fs.kwargs)
+    options = without_own_keys(fs.kwargs)
     if "timeout" not in fs.client_kwargs:
-        options.setdefault("timeout", _timeout())
+        options.setdefault("timeout", limits.client_timeout)
     options["headers"] = _merged(ours, options.get("headers"))
     foreign: aiohttp.ClientSession | None = None
     try:
@@ -165,7 +170,7 @@ async def _follow(
                 # The session's own defaults would go along too, so the rest of the way has another.
                 foreign = _bare_session(session)
                 options = {name: value for name, value in options.items() if name in _NEUTRAL_OPTIONS}
-                options.setdefault("timeout", _timeout())
+                options.setdefault("timeout", limits.client_timeout)
                 options["headers"] = dict(ours)
             options.pop("params", None)  # they were for the first URL
             url = after
@@ -186,88 +191,9 @@ def _bare_session(session: aiohttp.ClientSession) -> aiohttp.ClientSession:
     )
 
 
-def _timeout() -> aiohttp.ClientTimeout:
-    import aiohttp
-
-    return aiohttp.ClientTimeout(
-        total=None, connect=POOL_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S, sock_read=READ_TIMEOUT_S
-    )
-
-
 def _merged(ours: Mapping[str, str], theirs: Any) -> dict[str, str]:
     """Add the user's headers to ours; only the coding is theirs to choose."""
     named = {name.lower() for name in theirs or {}}
     kept = {name: value for name, value in ours.items() if name != "Accept-Encoding" or name.lower() not in named}
     taken = {name.lower() for name in kept}
     return kept | {name: value for name, value in dict(theirs or {}).items() if name.lower() not in taken}
-
-
-def check_status(response: aiohttp.ClientResponse, url: str, *, wanted: tuple[int, ...] = (200,)) -> None:
-    """Raise the typed error that a status stands for, unless it is wanted; close the response then."""
-    status = response.status
-    if status in wanted:
-        return
-    label = redact(url)
-    response.close()
-    said = f"{label} answered {status} {response.reason or ''}".rstrip()
-    if status in (404, 410):
-        error = SourceError.missing(label)
-        error.errno = errno.ENOENT
-        if "*" in url.partition("?")[0]:
-            error.hint = "a web server has no listing, so a glob cannot work: give a list of URLs."
-        raise error
-    if status in (401, 403):
-        raise SourceError(
-            f"{said}: access is refused",
-            source=label,
-            hint='pass storage_options={"headers": {"Authorization": "…"}}, or a new link if this one has expired.',
-        )
-    if status == 429 or status >= 500:
-        wait = response.headers.get("Retry-After")
-        raise TransportError(
-            said + (f" and asks to wait (Retry-After: {wait[:40]})" if wait else ""),
-            source=label,
-            hint="the server is busy or broken: try again later.",
-        )
-    if status == 204:
-        raise SourceError(f"{said}: there is nothing to read", source=label)
-    raise TransportError(said, source=label)
-
-
-def read_error(error: BaseException, label: str, got: int) -> TransportError:
-    """Translate what failed between two pieces of a body, after `got` bytes of it."""
-    if isinstance(error, asyncio.TimeoutError):
-        return TransportError(
-            f"{label} sent nothing for a long time ({READ_TIMEOUT_S} s, unless you set another timeout)",
-            source=label,
-            byte_offset=got,
-        )
-    return TransportError(f"{label} lost the connection: {redact_text(str(error))}", source=label, byte_offset=got)
-
-
-def _translated(error: BaseException, label: str, secrets: tuple[str, ...]) -> StreamError:
-    import aiohttp
-
-    if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
-        return PlanError(f"{label} is not a valid URL")
-    if isinstance(error, asyncio.TimeoutError):
-        return TransportError(f"{label} did not answer in time", source=label, hint="is the host right, and up?")
-    if isinstance(error, aiohttp.ClientSSLError):
-        return TransportError(
-            f"{label}: no secure connection: {redact_text(str(error), secrets)}",
-            source=label,
-            hint='for a certificate of your own pass storage_options={"ssl": an ssl.SSLContext}.',
-        )
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return TransportError(f"{label}: the host name is not known", source=label, hint="check the URL's host.")
-    reason = redact_text(str(error), secrets) or type(error).__name__
-    return TransportError(f"{label} cannot be reached: {reason}", source=label)
-
-
-def _shown(error: BaseException, secrets: tuple[str, ...]) -> BaseException | None:
-    """Return a cause for the traceback, unless its own text would show a secret."""
-    text = f"{error} {error!r}"
-    return None if any(secret in text for secret in secrets) or redact_text(text) != text else error
-
-
-__all__ = ["BUFFER_BYTES", "Calls", "check_status", "get", "read_error"]

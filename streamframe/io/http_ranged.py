@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from streamframe.errors import SourceChangedError, SourceError, TransportError, TruncatedError
-from streamframe.io.http import HttpContent, HttpStream
-from streamframe.io.http_client import Calls, check_status, get, read_error
+from streamframe.io.http import HttpContent
+from streamframe.io.http_client import Calls, get
+from streamframe.io.http_errors import check_status, read_error
+from streamframe.io.http_options import HttpOptions
+from streamframe.io.http_stream import HttpStream
 from streamframe.io.ranged import RangedFile, RangeIgnoredWarning
 from streamframe.io.stream import closed_error
 
@@ -45,8 +48,9 @@ class _Version:
 class HttpRangedFile(RangedFile):
     """A file on a web server; the server is first asked at the first use of `size` or `read_range`."""
 
-    def __init__(self, label: str, url: str, fs: Any) -> None:
+    def __init__(self, label: str, url: str, fs: Any, options: HttpOptions) -> None:
         super().__init__(label)
+        self._options = options
         self._url = url
         self._fs = fs
         self._calls = Calls(fs.loop, label)
@@ -105,18 +109,25 @@ class HttpRangedFile(RangedFile):
                 if whole is not None:
                     self._copy_whole(whole)
             assert self._version is not None
+            self._check_expected(self._version.size)
             return self._version
+
+    def _check_expected(self, size: int) -> None:
+        expected = self._options.expect_bytes
+        if expected is not None and size != expected:
+            kind = TruncatedError if size < expected else SourceChangedError
+            raise kind(f"{self.label} has {size:,} bytes, and expect_bytes is {expected:,}", source=self.label)
 
     async def _probe(self) -> aiohttp.ClientResponse | None:
         """Learn size and version; return a response with the whole file if ranges are ignored."""
         ours = {"Accept-Encoding": "identity"}
-        response = await get(self._fs, self._url, {**ours, "Range": f"bytes=-{_TAIL_BYTES}"})
+        response = await get(self._fs, self._url, {**ours, "Range": f"bytes=-{_TAIL_BYTES}"}, self._options)
         # Not every server knows a range from the end, so one from the start is tried too.
         if response.status in (400, 416, 501) or (
             response.status == 200 and "bytes" in response.headers.get("Accept-Ranges", "")
         ):
             response.close()
-            response = await get(self._fs, self._url, {**ours, "Range": "bytes=0-0"})
+            response = await get(self._fs, self._url, {**ours, "Range": "bytes=0-0"}, self._options)
         if response.status == 416:
             # Only an empty file has no first byte.
             response.close()
@@ -139,7 +150,7 @@ class HttpRangedFile(RangedFile):
     async def _fetch(self, version: _Version, offset: int, nbytes: int) -> bytes:
         wanted = f"bytes={offset}-{offset + nbytes - 1}"
         headers = {"Accept-Encoding": "identity", "Range": wanted, **version.condition}
-        response = await get(self._fs, self._url, headers)
+        response = await get(self._fs, self._url, headers, self._options)
         # A 416 too: our range lies inside the size that was pinned.
         if response.status in (412, 416):
             response.close()
@@ -174,7 +185,7 @@ class HttpRangedFile(RangedFile):
                 pieces.append(piece)
                 got += len(piece)
         except TimeoutError as error:
-            raise read_error(error, self.label, got) from error
+            raise read_error(error, self.label, got, self._options.read_timeout_s) from error
         except (aiohttp.ClientError, OSError) as error:
             raise self._cut(got, nbytes) from error
         finally:
@@ -203,7 +214,7 @@ class HttpRangedFile(RangedFile):
             RangeIgnoredWarning,
             stacklevel=2,
         )
-        body = HttpStream(self.label, self._url, self._fs, response=response)
+        body = HttpStream(self.label, self._url, self._fs, self._options, response=response)
         self._download = HttpContent(body, None, html_is_fine=False)
         copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         try:

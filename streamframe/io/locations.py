@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from streamframe.errors import PlanError, did_you_mean
 from streamframe.io.handles import Handle, HandleLocation
 from streamframe.io.http import HttpLocation
+from streamframe.io.http_options import OWN_KEYS, HttpOptions
 from streamframe.io.local import LocalLocation
 from streamframe.io.location import Location
 from streamframe.io.redact import redact
@@ -24,13 +25,16 @@ from streamframe.io.remote import RemoteLocation
 __all__ = ["Location", "Paths", "paths"]
 
 # What fsspec's HTTP filesystem, and aiohttp below it, know; any other name is a header by mistake.
-_HTTP_OPTIONS = frozenset(
-    """
+_HTTP_OPTIONS = (
+    frozenset(
+        """
     simple_links block_size same_scheme size_policy cache_type cache_options asynchronous loop client_kwargs
     get_client encoded skip_instance_cache use_listings_cache listings_expiry_time max_paths headers auth cookies
     params ssl ssl_context verify_ssl fingerprint proxy proxy_auth proxy_headers timeout allow_redirects
     max_redirects server_hostname trace_request_ctx expect100 version max_line_size max_field_size
     """.split()
+    )
+    | OWN_KEYS
 )
 
 
@@ -186,6 +190,7 @@ def _check_http_options(options: dict[str, Any]) -> None:
             f"storage_options for http(s) does not know {', '.join(map(repr, foreign))}",
             hint=f'headers go one level down: storage_options={{"headers": {{"{foreign[0]}": "…"}}}}.',
         )
+    HttpOptions.of(options)
 
 
 def _short(location: Location) -> str:

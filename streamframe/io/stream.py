@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from streamframe.errors import PlanError, SourceError, StreamError
+
+Completeness = Literal["verified", "unknown"]
 
 
 class ByteStream(ABC):
@@ -48,6 +50,11 @@ class ByteStream(ABC):
     def retries(self) -> int:
         """How often a connection was made again."""
         return 0
+
+    @property
+    def completeness(self) -> Completeness:
+        """Whether the end of these bytes can be told from a loss; final once the end was read."""
+        return "verified"
 
     @property
     def seekable(self) -> bool:
@@ -172,6 +179,10 @@ class WrappedStream(ByteStream):
     @property
     def retries(self) -> int:
         return self._inner.retries
+
+    @property
+    def completeness(self) -> Completeness:
+        return self._inner.completeness
 
     def _release(self) -> None:
         self._inner.close()

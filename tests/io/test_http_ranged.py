@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from streamframe.errors import SourceChangedError, SourceError, TransportError, TruncatedError
+from streamframe.errors import PlanError, SourceChangedError, SourceError, TransportError, TruncatedError
 from streamframe.io.locations import paths
 from streamframe.io.ranged import RangeIgnoredWarning
 from tests.servers import Handler, in_turn, never_answers, ranges, serve, status, with_length
@@ -140,3 +140,13 @@ def test_no_warning_where_ranges_work():
     with warnings.catch_warnings(), serve(ranges(BODY)) as url, opened(url) as file:
         warnings.simplefilter("error")
         file.read_range(0, 1)
+
+
+def test_a_size_that_is_not_the_expected_one_is_refused():
+    with serve(ranges(BODY)) as url:
+        for size, kind in [(len(BODY) + 1, TruncatedError), (len(BODY) - 1, SourceChangedError)]:
+            location = paths(url + "/a.parquet", {"expect_bytes": size}).given[0]
+            with location.open_ranged() as file, pytest.raises(kind):
+                file.read_range(0, 1)
+        with pytest.raises(PlanError, match="expect_bytes"):
+            paths(url + "/a.parquet", {"expect_sha256": "0" * 64}).given[0].open_ranged()

@@ -1,0 +1,128 @@
+"""What a server's refusal, or a failure of the network, is called for the user.
+
+Rule: statuses and aiohttp's exceptions become typed errors here and nowhere else, without secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from typing import TYPE_CHECKING, Any
+
+from streamframe.errors import PlanError, SourceChangedError, SourceError, StreamError, TransportError, TruncatedError
+from streamframe.io.redact import redact, redact_text, secrets_of
+
+if TYPE_CHECKING:
+    import aiohttp
+
+
+def connection_errors() -> tuple[type[Exception], ...]:
+    """Return what aiohttp and the sockets below it raise; a function, so that importing us does not import it."""
+    import aiohttp
+    from aiohttp.http_exceptions import HttpProcessingError
+
+    return aiohttp.ClientError, HttpProcessingError, OSError, ValueError
+
+
+def body_errors() -> tuple[type[Exception], ...]:
+    """Return the same for a body; aiohttp says RuntimeError where a connection went in a chunk's frame."""
+    return (*connection_errors(), RuntimeError)
+
+
+def check_status(response: aiohttp.ClientResponse, url: str, *, wanted: tuple[int, ...] = (200,)) -> None:
+    """Raise the typed error that a status stands for, unless it is wanted; close the response then."""
+    if response.status not in wanted:
+        raise status_error(response, url)
+
+
+def status_error(response: aiohttp.ClientResponse, url: str) -> SourceError:
+    """Close the response and return the typed error that its status stands for."""
+    status = response.status
+    label = redact(url)
+    response.close()
+    said = f"{label} answered {status} {response.reason or ''}".rstrip()
+    if status in (404, 410):
+        error = SourceError.missing(label)
+        error.errno = errno.ENOENT
+        if "*" in url.partition("?")[0]:
+            error.hint = "a web server has no listing, so a glob cannot work: give a list of URLs."
+        return error
+    if status in (401, 403):
+        return SourceError(
+            f"{said}: access is refused",
+            source=label,
+            hint='pass storage_options={"headers": {"Authorization": "…"}}, or a new link if this one has expired.',
+        )
+    if status == 429 or status >= 500:
+        wait = response.headers.get("Retry-After")
+        return TransportError(
+            said + (f" and asks to wait (Retry-After: {wait[:40]})" if wait else ""),
+            source=label,
+            hint="the server is busy or broken: try again later.",
+        )
+    if status == 204:
+        return SourceError(f"{said}: there is nothing to read", source=label)
+    return TransportError(said, source=label)
+
+
+def read_error(error: BaseException, label: str, got: int, timeout_s: float | None = None) -> TransportError:
+    """Translate what failed between two pieces of a body, after `got` bytes of it."""
+    if isinstance(error, asyncio.TimeoutError):
+        limit = f" ({timeout_s:g} s)" if timeout_s else ""
+        return TransportError(
+            f"{label} sent nothing for a long time{limit}",
+            source=label,
+            byte_offset=got,
+            hint='a server that needs longer is waited for with storage_options={"read_timeout": seconds}.',
+        )
+    return TransportError(f"{label} lost the connection: {redact_text(str(error))}", source=label, byte_offset=got)
+
+
+def truncated(label: str, got: int, wanted: int | None) -> TruncatedError:
+    """Say that a body ended after `got` of `wanted` bytes."""
+    expected = f"{wanted:,} bytes were announced" if wanted is not None else "its end never came"
+    return TruncatedError(
+        f"{label} was cut off: {got:,} bytes came, {expected}",
+        source=label,
+        byte_offset=got,
+        hint="the server or the network stopped early: run it again.",
+    )
+
+
+def unexpected(label: str, got: int, how: str) -> SourceChangedError:
+    """Say that a whole body is another one than the user named."""
+    return SourceChangedError(f"{label} is not the file that was expected: {how}", source=label, byte_offset=got)
+
+
+def translated(error: BaseException, label: str, secrets: tuple[str, ...]) -> StreamError:
+    """Return the typed error for a request that got no answer."""
+    import aiohttp
+
+    if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
+        return PlanError(f"{label} is not a valid URL")
+    if isinstance(error, asyncio.TimeoutError):
+        return TransportError(f"{label} did not answer in time", source=label, hint="is the host right, and up?")
+    if isinstance(error, aiohttp.ClientSSLError):
+        return TransportError(
+            f"{label}: no secure connection: {redact_text(str(error), secrets)}",
+            source=label,
+            hint='for a certificate of your own pass storage_options={"ssl": an ssl.SSLContext}.',
+        )
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        if error.os_error.errno == socket.EAI_AGAIN:
+            return TransportError(f"{label}: the host name cannot be looked up now", source=label)
+        return TransportError(f"{label}: the host name is not known", source=label, hint="check the URL's host.")
+    reason = redact_text(str(error), secrets) or type(error).__name__
+    return TransportError(f"{label} cannot be reached: {reason}", source=label)
+
+
+def shown(error: BaseException, secrets: tuple[str, ...]) -> BaseException | None:
+    """Return a cause for the traceback, unless its own text would show a secret."""
+    text = f"{error} {error!r}"
+    return None if any(secret in text for secret in secrets) or redact_text(text) != text else error
+
+
+def secrets_sent(fs: Any, url: str) -> tuple[str, ...]:
+    """Return what no text may show: the URL's secrets and the values of the user's headers."""
+    return (*secrets_of(url), *map(str, dict(fs.kwargs.get("headers") or {}).values()))

@@ -1,0 +1,299 @@
+"""A web page's body in order, over as many connections as it takes; every early end is an error.
+
+Rules:
+- Nothing is asked before the first read, so `close` can free that too. No HEAD.
+- A body that stops early (a drop, a reset, a stall, too few bytes) goes on at the same byte of the
+  same version on a new connection (`resume` says when that is safe, `retry` how often and how soon).
+- The end is verified against the size, or the last chunk. Where HTTP cannot tell, `completeness`
+  says so, and `expect_bytes` or `expect_sha256` can.
+- At most what was asked for plus aiohttp's own buffer is held; behind that, TCP pushes back.
+- Only our own waiting for a byte counts as the server's silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from streamframe.errors import SourceError, StreamError, TransportError
+from streamframe.io.http_client import Calls, ask
+from streamframe.io.http_errors import (
+    body_errors,
+    connection_errors,
+    read_error,
+    secrets_sent,
+    shown,
+    status_error,
+    translated,
+    truncated,
+    unexpected,
+)
+from streamframe.io.http_options import HttpOptions
+from streamframe.io.resume import Received, Unconfirmed, Version, condition, continuation
+from streamframe.io.retry import Attempts, Trouble, is_temporary, is_temporary_status, retry_after_s
+from streamframe.io.stream import ByteStream, Completeness
+
+if TYPE_CHECKING:
+    import aiohttp
+
+T = TypeVar("T")
+
+
+class HttpStream(ByteStream):
+    """The body of a page, as it is on the wire."""
+
+    def __init__(
+        self,
+        label: str,
+        url: str,
+        fs: Any,
+        options: HttpOptions,
+        *,
+        response: aiohttp.ClientResponse | None = None,
+    ) -> None:
+        super().__init__(label)
+        self._url = url
+        self._fs = fs
+        self._options = options
+        self._calls = Calls(fs.loop, label)
+        self._attempts = Attempts(options.retries)
+        self._received = Received(label, with_sha256=options.expect_sha256 is not None)
+        self._ready: list[memoryview] = []
+        self._version: Version | None = None
+        self._ask_for_all = False
+        # Of the connection under way: its answer, where its next byte belongs, where its body ends,
+        # what has broken it behind bytes that are still good.
+        self._response: aiohttp.ClientResponse | None = None
+        self._protocol: Any = None
+        self._position = 0
+        self._end: int | None = None
+        self._broken: BaseException | None = None
+        self._ends_with_connection = False
+        if response is not None:
+            self._begin(response)
+
+    @property
+    def size(self) -> int | None:
+        """All bytes of the body; None before the first read, and where the server does not say."""
+        return self._version.total if self._version is not None else None
+
+    @property
+    def retries(self) -> int:
+        return self._attempts.made
+
+    @property
+    def completeness(self) -> Completeness:
+        options = self._options
+        known = self.size is not None or options.expect_bytes is not None or options.expect_sha256 is not None
+        return "verified" if known or not self._ends_with_connection else "unknown"
+
+    @property
+    def content_codings(self) -> tuple[str, ...]:
+        """What the server has wrapped the body in, innermost first. Connects if need be."""
+        named = self._connected().coding
+        return tuple(name for part in named.split(",") if (name := part.strip().lower()) not in ("", "identity"))
+
+    @property
+    def says_html(self) -> bool:
+        """The server calls the body HTML. Connects if need be."""
+        return self._connected().html
+
+    def _connected(self) -> Version:
+        if self._version is None:
+            self._calls.run(self._persist(self._open))
+        assert self._version is not None
+        return self._version
+
+    def _fill(self, target: memoryview) -> int:
+        while not self._ready:
+            pieces = self._calls.run(self._persist(lambda: self._take(len(target))))
+            if not pieces:
+                self._check_expected()
+                return 0
+            self._ready = [fresh for piece in pieces if len(fresh := self._received.fresh(piece))]
+            if self._ready:
+                self._attempts.progressed()
+        # Copied and summed here and not on the loop, which has other streams to serve; and after a
+        # Ctrl-C nobody else may write to `target`.
+        filled = 0
+        while self._ready and filled < len(target):
+            piece = self._ready[0][: len(target) - filled]
+            target[filled : filled + len(piece)] = piece
+            filled += len(piece)
+            self._ready[0] = self._ready[0][len(piece) :]
+            if not self._ready[0]:
+                del self._ready[0]
+        # All at once, as each call gives the interpreter's lock to the loop and has to get it back.
+        self._received.add(target[:filled])
+        return filled
+
+    async def _persist(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Run a step, and again after each trouble that another attempt may mend."""
+        while True:
+            try:
+                return await step()
+            except Trouble as trouble:
+                self._disconnect()
+                trouble.error.locate(byte_offset=self._received.offset)
+                await self._attempts.wait_after(trouble)
+            except SourceError as error:
+                # Before the first byte an offset says nothing.
+                raise error.locate(byte_offset=self._received.offset or None) from error.__cause__
+
+    async def _open(self) -> None:
+        """Ask for what is left, and make sure that it is the rest of what came before."""
+        offset = self._received.offset
+        ours = {"Accept-Encoding": "identity"}
+        version = self._version
+        asked = condition(version, offset) if version is not None and not self._ask_for_all else {}
+        try:
+            response = await ask(self._fs, self._url, ours | asked, self._options)
+        except connection_errors() as error:
+            failed = self._no_answer(error)
+            raise failed from failed.__cause__
+        if is_temporary_status(response.status):
+            wait_s = retry_after_s(response.headers)
+            raise Trouble(status_error(response, self._url), wait_s=wait_s)
+        if response.status not in ((200, 206, 412, 416) if asked else (200,)):
+            raise status_error(response, self._url)
+        try:
+            # No await from here on: a cancelled `_open` has either no response or left it here.
+            self._begin(response)
+        except Unconfirmed:
+            response.close()
+            self._ask_for_all = True
+            await self._open()
+        except StreamError:
+            response.close()
+            raise
+
+    def _begin(self, response: aiohttp.ClientResponse) -> None:
+        headers, offset = response.headers, self._received.offset
+        length = None if "Transfer-Encoding" in headers else response.content_length
+        if self._version is None:
+            self._version, self._position, self._end = Version.of(headers, total=length), 0, length
+        else:
+            found = continuation(
+                response.status, headers, length, version=self._version, offset=offset, label=self.label
+            )
+            self._version, self._position, self._end = found.version, found.start, found.end
+        self._received.goes_on_at(self._position)
+        self._response = response
+        self._broken = None
+        self._ends_with_connection = length is None and "Transfer-Encoding" not in headers
+        connection = response.connection  # None if the body is here already
+        self._protocol = connection.protocol if connection is not None else None
+        if self._protocol is not None:
+            # aiohttp's read timeout runs on while nobody reads; a slow consumer is not a slow server.
+            self._protocol.read_timeout = None
+            self._protocol.start_timeout()
+
+    async def _take(self, room: int) -> list[bytes]:
+        """Wait for some bytes, then gather what else is there; return none at the verified end.
+
+        A round trip to the loop costs as much as 64 KiB, so all that aiohttp holds is taken, which may
+        be more than `room`; and the socket is looked at again while there is less.
+        """
+        if self._response is None:
+            await self._open()
+        assert self._response is not None
+        if self._response.status == 416:
+            return []
+        content = self._response.content
+        pieces: list[bytes] = []
+        try:
+            if self._broken is not None:
+                raise self._broken
+            async with asyncio.timeout(self._options.read_timeout_s):
+                piece = await content.readany()
+            while piece:
+                pieces.append(piece)
+                room -= len(piece)
+                if room <= 0:
+                    break
+                await asyncio.sleep(0)
+                piece = content.read_nowait()
+        except body_errors() as error:
+            if self._broken is None:
+                self._broken = error
+                pieces.append(_left_in(content))
+            if not any(pieces):
+                failed = self._interrupted(error)
+                raise failed from failed.__cause__
+        if not any(pieces):
+            self._check_end()
+        self._position += sum(map(len, pieces))
+        if self._end is not None and self._position > self._end:
+            raise TransportError(f"{self.label} sent more bytes than it had announced", source=self.label)
+        return [piece for piece in pieces if piece]
+
+    def _check_end(self) -> None:
+        """Raise the trouble if what looks like the end of the body is not the end of the file."""
+        wanted = self.size if self.size is not None else self._options.expect_bytes
+        if self._position < max(wanted or 0, self._received.offset):
+            raise Trouble(truncated(self.label, self._received.offset, wanted))
+        # A body without a length ends when the connection does; but not every such end is meant.
+        if self._ends_with_connection and self._protocol is not None:
+            lost = self._protocol.exception()
+            if isinstance(lost, OSError):
+                raise Trouble(truncated(self.label, self._received.offset, None), lost)
+
+    def _check_expected(self) -> None:
+        got, options = self._received.offset, self._options
+        wanted = options.expect_bytes if options.expect_bytes is not None else got
+        if got < wanted:
+            raise truncated(self.label, got, wanted)
+        if got > wanted:
+            raise unexpected(self.label, got, f"it has {got:,} bytes, not the {wanted:,} of expect_bytes")
+        if options.expect_sha256 != self._received.sha256:
+            raise unexpected(self.label, got, f"its SHA-256 is {self._received.sha256}, not that of expect_sha256")
+
+    def _no_answer(self, error: BaseException) -> Exception:
+        """Return what to raise for a request that failed."""
+        if isinstance(error, StreamError):
+            return error
+        secrets = secrets_sent(self._fs, self._url)
+        typed, cause = translated(error, self.label, secrets), shown(error, secrets)
+        if isinstance(typed, SourceError) and is_temporary(error, reached=self._version is not None):
+            return Trouble(typed, cause)
+        typed.__cause__ = cause
+        return typed
+
+    def _interrupted(self, error: BaseException) -> Exception:
+        """Return what to raise for a body that broke off."""
+        secrets = secrets_sent(self._fs, self._url)
+        if isinstance(error, TimeoutError):
+            typed: SourceError = read_error(error, self.label, self._received.offset, self._options.read_timeout_s)
+        elif is_temporary(error, reached=True):
+            # A body that ends early and a connection that ends are the same thing to aiohttp, and to us.
+            typed = truncated(self.label, self._received.offset, self.size)
+        else:
+            typed = read_error(error, self.label, self._received.offset)
+            typed.__cause__ = shown(error, secrets)
+            return typed
+        return Trouble(typed, shown(error, secrets))
+
+    def _release(self, *, wait: bool = True) -> None:
+        self._calls.close(self._disconnect, wait=wait)
+
+    def _disconnect(self) -> None:
+        response, self._response, self._protocol = self._response, None, None
+        if response is not None:
+            # After a clean end aiohttp has already given the connection back for reuse.
+            response.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # the interpreter may be half gone
+            self._closed = True
+            self._release(wait=False)
+
+
+def _left_in(content: aiohttp.StreamReader) -> bytes:
+    """Take out what arrived before the connection broke; aiohttp itself would drop it."""
+    content.set_exception(None)  # type: ignore[arg-type]
+    try:
+        return content.read_nowait()
+    except TimeoutError:  # of a user's limit for the whole, which is over then
+        return b""
