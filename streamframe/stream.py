@@ -106,10 +106,10 @@ class StreamFrame:
         return Explanation(explain_text(self._plan, optimized_plan(self._plan)))
 
     def __repr__(self) -> str:
-        return plan_text(self._plan)
+        return plan_text(self._plan, self._known)
 
     def _repr_html_(self) -> str:
-        return plan_html(self._plan)
+        return plan_html(self._plan, self._known)
 
     # ------------------------------------------------------------- rowwise
 

@@ -294,9 +294,11 @@ def test_importing_the_package_imports_nothing_heavy():
 
 def test_a_plan_made_in_a_loop_may_be_deep(flights):
     frame = flights
-    for _ in range(150):
+    for _ in range(1200):
         frame = frame.with_columns(km=sf.col("km") + 1)
-    assert frame.to_arrow()["km"].to_pylist()[0] == 151.5
+    assert frame.to_arrow()["km"].to_pylist()[0] == 1201.5
+    assert frame.count() == 4
+    assert "decode pool" in frame.explain() or "your thread" in frame.explain()
 
 
 @pytest.mark.parametrize("suffix", ["gz", "zst", "bz2", "xz"])

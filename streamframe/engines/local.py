@@ -264,7 +264,10 @@ def peek_schema(plan: Node) -> pa.Schema:
 def optimized_plan(plan: Node) -> Node:
     """Return the plan as it would run, without I/O: schemas count where they are known already."""
     known = {id(scan.source): scan.source.known_schema for scan in scans_of(plan)}
-    return optimized(plan, Schemas({key: schema for key, schema in known.items() if schema is not None}))
+    schemas = Schemas({key: schema for key, schema in known.items() if schema is not None})
+    for node in in_reading_order(plan):
+        schemas.of(node)  # from the bottom up, so that a deep plan needs no deep recursion
+    return optimized(plan, schemas)
 
 
 def _chained(first: Marked, rest: Iterator[Marked]) -> Iterator[Marked]:

@@ -19,6 +19,10 @@ from streamframe.expr import Expr
 from streamframe.plan.node import Columns, Node, Scan
 
 
+# Such plans are made by loops; each level takes two or three frames of Python's thousand.
+MAX_DEPTH = 250
+
+
 class Schemas:
     """The output schema of every step of a plan, each worked out once.
 
@@ -55,10 +59,24 @@ class Schemas:
 
 
 def optimized(plan: Node, schemas: Schemas) -> Node:
-    """Return a plan with the same result that reads and computes less."""
+    """Return a plan with the same result that reads and computes less.
+
+    A plan deeper than `MAX_DEPTH` is returned as it is: the walks below are recursive.
+    """
+    if _deeper_than(MAX_DEPTH, plan):
+        return plan
     plan = _sink_filters(plan, [], schemas)
     plan = _narrow(plan, None, schemas)
     return _limit(plan, None)
+
+
+def _deeper_than(depth: int, plan: Node) -> bool:
+    level = {id(plan): plan}
+    for _ in range(depth):
+        level = {id(child): child for node in level.values() for child in node.inputs}
+        if not level:
+            return False
+    return True
 
 
 def _sink_filters(node: Node, above: list[Node], schemas: Schemas) -> Node:
