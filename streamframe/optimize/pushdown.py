@@ -18,7 +18,6 @@ import pyarrow as pa
 from streamframe.expr import Expr
 from streamframe.plan.node import Columns, Node, Scan
 
-
 # Such plans are made by loops; each level takes two or three frames of Python's thousand.
 MAX_DEPTH = 250
 
