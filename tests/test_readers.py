@@ -96,7 +96,7 @@ def test_a_malformed_row_is_told_with_row_offset_value_and_remedy(tmp_path):
     assert (error.row, error.column) == (60_001, "fare")
     assert error.byte_offset == len("id,fare\n" + good)
     assert error.source == str(path)
-    assert "oops" in str(error)
+    assert "cannot read 'oops' as float64" in str(error)
     assert 'dtype={"fare": "string"}' in error.hint
     assert error.step == "step 1 of 1: read_csv"
 
@@ -199,6 +199,12 @@ def test_a_parquet_file_that_was_cut_short_is_told(tmp_path):
     path.write_bytes(parquet_bytes(table(1000))[:-100])
     error = error_of(sf.read_parquet(path).count, sf.DecodeError)
     assert "its end is missing" in str(error)
+
+
+def test_a_parquet_file_with_two_columns_of_one_name_is_told(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), path)
+    assert "more than one column named 'a'" in str(error_of(sf.read_parquet(path).to_arrow, sf.SchemaError))
 
 
 def test_a_damaged_row_group_is_told(tmp_path):

@@ -15,6 +15,7 @@ import pyarrow.csv as pacsv
 from streamframe.errors import DecodeError
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.records import Piece
+from streamframe.schema import dtype_name
 
 _CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): (.*)", re.DOTALL)
 _RAGGED = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)")
@@ -53,7 +54,7 @@ def located(
             )
         shown = _cut(value.decode("utf-8", "replace"), _SHOWN_VALUE)
         return DecodeError(
-            f"column {name!r}: cannot read {shown!r} as {schema.field(name).type}",
+            f"column {name!r}: cannot read {shown!r} as {dtype_name(schema.field(name).type)}",
             column=name,
             row=row,
             byte_offset=offset,

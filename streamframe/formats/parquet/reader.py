@@ -40,7 +40,9 @@ class ParquetFormat(FileFormat):
         file = location.open_ranged()
         try:
             metadata = footer_of(file)
-            opened = _OpenParquet(file, metadata, _plain_schema(metadata), block_bytes)
+            schema = _plain_schema(metadata)
+            _require_unique(schema, file.label)
+            opened = _OpenParquet(file, metadata, schema, block_bytes)
             if expected is not None:
                 _require_columns(opened.schema, expected, file.label)
         except BaseException:
@@ -172,6 +174,17 @@ class _SliceBlock(Block):
 def _plain_schema(metadata: pq.FileMetaData) -> pa.Schema:
     """Return the Arrow schema without what pandas and Parquet have noted in it."""
     return pa.schema([field.remove_metadata() for field in metadata.schema.to_arrow_schema()])
+
+
+def _require_unique(schema: pa.Schema, label: str) -> None:
+    for name in schema.names:
+        if schema.get_field_index(name) < 0:
+            raise SchemaError(
+                f"{label} has more than one column named {name!r}",
+                source=label,
+                column=name,
+                hint="write the file again with names that differ: columns are found by name.",
+            )
 
 
 def _require_columns(found: pa.Schema, expected: pa.Schema, label: str) -> None:
