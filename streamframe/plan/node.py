@@ -83,7 +83,11 @@ class Node(ABC):
         return None
 
     def narrowed(self, columns: Columns) -> Self:
-        """Return a node that works where the input has only what `needs(columns)` asks for."""
+        """Return a node that works where the input has what `needs(columns)` asks for, or more.
+
+        The names that come out must be among those that came out before: then no step above can
+        meet two columns of one name.
+        """
         return self
 
     def passes(self, column: str) -> bool:

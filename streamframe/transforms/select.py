@@ -105,11 +105,6 @@ class Rename(Transform):
         old_names = {new: old for old, new in self.pairs}
         return frozenset(old_names.get(name, name) for name in columns)
 
-    def narrowed(self, columns: Columns) -> Self:
-        if columns is None:
-            return self
-        return dataclasses.replace(self, pairs=tuple(pair for pair in self.pairs if pair[1] in columns))
-
     def passes(self, column: str) -> bool:
         return all(column not in pair for pair in self.pairs)
 
@@ -120,6 +115,8 @@ class Rename(Transform):
         return f"rename({{{', '.join(f'{old!r}: {new!r}' for old, new in self.pairs)}}})"
 
     def _renamed(self, names: list[str]) -> list[str]:
+        # All pairs, also of columns that nobody needs: one that is there all the same must not
+        # keep a name that another one gets.
         new_names = dict(self.pairs)
         return [new_names.get(name, name) for name in names]
 

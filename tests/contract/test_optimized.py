@@ -88,6 +88,12 @@ def test_an_optimized_plan_gives_the_rows_of_the_plan_as_written(sources, name, 
     assert outcome(frame._plan) == naive
 
 
+def test_a_swap_of_names_stands_when_one_of_them_is_not_needed():
+    frame = sf.from_arrow({"a": [1], "b": [2]})
+    swapped = frame.map_batches(_first_known, schema=frame.schema).rename({"a": "b", "b": "a"}).drop("a")
+    assert swapped.to_arrow().to_pylist() == [{"b": 1}]
+
+
 def test_a_filter_does_not_cross_a_limit():
     frame = sf.from_arrow({"n": list(range(10))}).limit(5).filter(sf.col("n") > 3)
     assert frame.to_arrow()["n"].to_pylist() == [4]
