@@ -84,3 +84,17 @@ def test_a_large_batch_is_written_slice_by_slice_and_whole(tmp_path):
     file.commit()
     (location,) = paths(str(tmp_path / "out.csv")).expand()
     assert read_table(CsvFormat(), location).equals(pa.Table.from_batches([batch]))
+
+
+@pytest.mark.parametrize("values", [["", None, "NA", "a\n\nb"], [1, None, 3], [None, None]])
+def test_a_null_that_is_alone_in_its_line_is_a_record_all_the_same(values):
+    """An empty line would be passed over by every reader, and the row lost."""
+    batch = pa.RecordBatch.from_pydict({"a": values})
+    written = CsvWriter(batch.schema).encode(batch)
+    assert read_table(CsvFormat(), written.decode()).to_pydict() == {"a": values}
+
+
+def test_bytes_that_are_no_text_are_told_with_their_column():
+    batch = pa.RecordBatch.from_pydict({"n": [1], "raw": [b"\xff"]})
+    with pytest.raises(SchemaError, match="column 'raw' holds bytes that are no text"):
+        CsvWriter(batch.schema).encode(batch)

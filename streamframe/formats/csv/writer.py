@@ -1,7 +1,8 @@
 r"""Batches to CSV.
 
 Rules: text is always in quotes, so that ``NA`` and the empty string come back as what they were;
-a null is written as nothing. Lines end with ``\n``. The header is written once, also if there are no rows.
+a null is written as nothing, but as ``NA`` if it is alone in its line: an empty line is no record.
+Lines end with ``\n``. The header is written once, also if there are no rows.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from streamframe.errors import SchemaError
+from streamframe.errors import PlanError, SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.io.compressing import Compressor, compressor_for
@@ -57,7 +58,9 @@ class CsvWriter:
         Dialect(sep=sep)
         if not len(schema):
             raise SchemaError("there are no columns to write", hint="select at least one.")
-        self._options = pacsv.WriteOptions(include_header=False, delimiter=sep, quoting_style="needed")
+        self._options = pacsv.WriteOptions(
+            include_header=False, delimiter=sep, quoting_style="needed", null_string="NA" if len(schema) == 1 else ""
+        )
         for field in schema:
             _require_writable(field, self._options)
         names = sep.join('"' + name.replace('"', '""') + '"' for name in schema.names)
@@ -70,7 +73,10 @@ class CsvWriter:
             return header
         sink = pa.BufferOutputStream()
         sink.write(header)
-        pacsv.write_csv(batch, sink, self._options)
+        try:
+            pacsv.write_csv(batch, sink, self._options)
+        except pa.ArrowInvalid as error:
+            raise _not_text(batch, error) from error
         text: bytes = sink.getvalue().to_pybytes()
         return text
 
@@ -87,6 +93,8 @@ class CsvEncoding(FileEncoding):
 
     def __post_init__(self) -> None:
         Dialect(sep=self.sep)
+        if not isinstance(self.header, bool):
+            raise PlanError(f"header needs True or False, got {self.header!r}", hint="rename the columns before.")
         checked_compression(self.compression)
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
@@ -117,6 +125,17 @@ class _CsvEncoder(Encoder):
 
     def _put(self, text: bytes) -> None:
         self._file.write(text if self._compressor is None else self._compressor.compress(text))
+
+
+def _not_text(batch: pa.RecordBatch, error: pa.ArrowInvalid) -> SchemaError:
+    """Return the error for a batch with bytes that are not UTF-8, which is all that Arrow refuses."""
+    names = [field.name for field in batch.schema if pa.types.is_binary(field.type)]
+    named = f"column {names[0]!r} holds bytes that are no text" if names else f"a batch cannot be written: {error}"
+    return SchemaError(
+        f"{named}, which CSV has no way to hold",
+        column=names[0] if names else None,
+        hint="drop the column, or write Parquet.",
+    )
 
 
 def _require_writable(field: pa.Field, options: pacsv.WriteOptions) -> None:
