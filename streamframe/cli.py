@@ -108,10 +108,12 @@ def head(src: str, rows: int, columns: list[str] | None) -> None:
 @click.argument("src")
 def schema(src: str) -> None:
     """Print the columns of SRC and their types."""
+    from streamframe.schema import dtype_name
+
     fields = list(_frame(src, None).schema)
     width = max((len(field.name) for field in fields), default=0)
     for field in fields:
-        click.echo(_visible(f"{field.name:<{width}}  {field.type}", sys.stdout))
+        click.echo(_visible(f"{field.name:<{width}}  {dtype_name(field.type)}", sys.stdout))
 
 
 def _frame(src: str, columns: list[str] | None) -> StreamFrame:

@@ -88,7 +88,9 @@ class StreamError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         facts = {name: getattr(self, name) for name in _FACTS}
-        return _rebuild, (type(self), self.message, facts)
+        # What Python itself keeps beside the fields: an OSError's number, and notes.
+        more = {name: getattr(self, name) for name in ("errno", "__notes__") if getattr(self, name, None) is not None}
+        return _rebuild, (type(self), self.message, facts), more
 
 
 def _rebuild(kind: type[StreamError], message: str, facts: dict[str, Any]) -> StreamError:

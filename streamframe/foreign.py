@@ -55,6 +55,11 @@ _OURS = {
     "ignore_errors": "errors=",
     "parse_dates": 'dtype={"column": "timestamp[us]"}',
     "filter": "filters=, or .filter(...) on the frame",
+    # arguments of exports
+    "index": "left out: a frame has no index",
+    "columns": ".select(...) on the frame",
+    "na_rep": "left out: a null is written as nothing",
+    "include_header": "header=",
 }
 
 

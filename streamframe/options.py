@@ -57,7 +57,7 @@ class Options:
                 )
             changed = replace(changed, memory_bytes=nbytes)
         if workers is not None:
-            if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+            if isinstance(workers, bool) or not hasattr(workers, "__index__") or workers < 1:
                 raise PlanError(f"workers needs a whole number >= 1, got {workers!r}")
             changed = replace(changed, workers=workers)
         if progress is not None:

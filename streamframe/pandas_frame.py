@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from streamframe.errors import PlanError
+from streamframe.errors import DecodeError, PlanError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,10 @@ def to_chunk(batch: pa.RecordBatch, backend: DtypeBackend = "numpy") -> pd.DataF
         return pd.DataFrame(index=pd.RangeIndex(batch.num_rows))
     if backend == "pyarrow":
         return batch.to_pandas(types_mapper=pd.ArrowDtype)
-    return _decategorized(batch).to_pandas(types_mapper=_nullable().get)
+    try:
+        return _decategorized(batch).to_pandas(types_mapper=_nullable().get)
+    except (ValueError, OverflowError) as error:
+        raise outside_python(batch, error) from error
 
 
 def _nullable() -> dict[pa.DataType, Any]:
@@ -66,7 +69,24 @@ def to_frame(table: pa.Table, backend: DtypeBackend = "numpy") -> pd.DataFrame:
 
     if table.num_columns == 0:
         return pd.DataFrame(index=pd.RangeIndex(table.num_rows))
-    return table.to_pandas(types_mapper=pd.ArrowDtype if backend == "pyarrow" else None)
+    try:
+        return table.to_pandas(types_mapper=pd.ArrowDtype if backend == "pyarrow" else None)
+    except (ValueError, OverflowError) as error:
+        raise outside_python(table, error) from error
+
+
+def outside_python(data: pa.RecordBatch | pa.Table, error: Exception) -> DecodeError:
+    """Return the error for a value that Arrow can hold and Python's own types cannot, such as a day in year 10000."""
+    for name, column in zip(data.schema.names, data.columns, strict=True):
+        try:
+            column.to_pylist()
+        except (ValueError, OverflowError):
+            return DecodeError(
+                f"column {name!r} holds a {column.type} that Python has no object for: {error}",
+                column=name,
+                hint=f'cast it first: .cast({{{name!r}: "string"}}).',
+            )
+    return DecodeError(f"these rows cannot be given as Python objects: {error}")
 
 
 def checked_backend(backend: str) -> DtypeBackend:

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from streamframe.errors import PlanError, SchemaError, did_you_mean
+from streamframe.errors import PlanError, did_you_mean
 from streamframe.expr import Expr, as_expr
-from streamframe.foreign import other_name
 from streamframe.formats.base import FileFormat
 from streamframe.formats.csv import CsvFormat
 from streamframe.formats.parquet import ParquetFormat
 from streamframe.io.locations import paths
+from streamframe.plan.arguments import checked_names, checked_schema, refuse
 from streamframe.plan.node import Scan
 from streamframe.plan.source import Source
 from streamframe.schema import parse_dtype
+from streamframe.sources.converting import arrow_batches, frame_batches, is_frame, stream_batches, table_of
 from streamframe.sources.files import Files
 from streamframe.sources.memory import Batches, Once
 from streamframe.stream import StreamFrame
@@ -38,7 +39,7 @@ _SUFFIXES: dict[str, Callable[[], FileFormat]] = {
 }
 
 
-def read(path: Any, *, storage_options: Mapping[str, Any] | None = None) -> StreamFrame:
+def read(path: Any, *, storage_options: Mapping[str, Any] | None = None, **foreign: Any) -> StreamFrame:
     """Read files whose format their suffix tells: ``.csv``, ``.tsv`` (also ``.gz`` and so on) or ``.parquet``.
 
     Lazy: nothing is read before the frame is iterated, looked at or exported.
@@ -60,6 +61,8 @@ def read(path: Any, *, storage_options: Mapping[str, Any] | None = None) -> Stre
     >>> import streamframe as sf
     >>> sf.read("https://example.org/flights-*.parquet").columns  # doctest: +SKIP
     """
+    for name in foreign:
+        raise PlanError(f"read has no argument {name!r}", hint="read_csv and read_parquet take more than read.")
     given = paths(path, storage_options)
     make = _SUFFIXES.get(given.suffix)
     if make is None:
@@ -144,7 +147,7 @@ def read_csv(
     >>> import streamframe as sf
     >>> flights = sf.read_csv("flights.csv.gz", dtype={"flight": "string"})
     """
-    _refuse(foreign, "read_csv")
+    refuse(foreign, read_csv)
     file_format = CsvFormat(
         dtype=_types(dtype),
         names=names,
@@ -160,7 +163,7 @@ def read_csv(
         errors=errors,
     )
     frame = _frame(Files(paths(path, storage_options), file_format))
-    return frame if columns is None else frame.select(_column_list(columns))
+    return frame if columns is None else frame.select(checked_names(columns))
 
 
 def read_parquet(
@@ -198,11 +201,11 @@ def read_parquet(
     >>> import streamframe as sf
     >>> late = sf.read_parquet("flights.parquet", filters=sf.col("dep_delay") > 60)
     """
-    _refuse(foreign, "read_parquet")
+    refuse(foreign, read_parquet)
     frame = _frame(Files(paths(path, storage_options), ParquetFormat()))
     if filters is not None:
         frame = frame.filter(_predicate(filters))
-    return frame if columns is None else frame.select(_column_list(columns))
+    return frame if columns is None else frame.select(checked_names(columns))
 
 
 def from_pandas(frames: pd.DataFrame | Iterable[pd.DataFrame] | Callable[[], Iterable[pd.DataFrame]]) -> StreamFrame:
@@ -215,9 +218,9 @@ def from_pandas(frames: pd.DataFrame | Iterable[pd.DataFrame] | Callable[[], Ite
     frames
         A DataFrame; an iterable of them (an iterator can be read once); or a function that makes one.
     """
-    if hasattr(frames, "iloc") and hasattr(frames, "columns"):
-        return _frame(Batches(_PandasBatches(lambda: (frames,)), f"from_pandas({len(frames):,} rows)"))  # type: ignore[arg-type]
-    return _frame(_from_iterable(frames, "from_pandas", _from_frame, None))
+    if is_frame(frames):
+        return _frame(Batches(lambda: frame_batches(frames, "from_pandas"), f"from_pandas({len(frames):,} rows)"))  # type: ignore[arg-type]
+    return _frame(_from_iterable(frames, "from_pandas", frame_batches, None))
 
 
 def from_arrow(data: Any) -> StreamFrame:
@@ -226,7 +229,7 @@ def from_arrow(data: Any) -> StreamFrame:
     A dict of columns is made into a table. A `pyarrow.RecordBatchReader` can be read once.
     """
     if isinstance(data, Mapping):
-        data = pa.table(dict(data))
+        data = table_of(data, "from_arrow")
     if isinstance(data, pa.RecordBatch):
         return _frame(Batches(lambda: iter((data,)), f"from_arrow({data.num_rows:,} rows)", data.schema))
     if isinstance(data, pa.Table):
@@ -241,7 +244,7 @@ def from_arrow(data: Any) -> StreamFrame:
         )
     call = f"from_arrow({type(data).__module__.partition('.')[0]}.{type(data).__name__})"
     known = pa.schema(data) if hasattr(data, "__arrow_c_schema__") else None
-    return _frame(Batches(lambda: iter(pa.RecordBatchReader.from_stream(data)), call, known))
+    return _frame(Batches(lambda: stream_batches(data, call), call, known))
 
 
 def from_batches(
@@ -257,7 +260,7 @@ def from_batches(
     schema
         Default: the first batch's.
     """
-    return _frame(_from_iterable(batches, "from_batches", _from_arrow_item, schema))
+    return _frame(_from_iterable(batches, "from_batches", arrow_batches, checked_schema(schema, "from_batches")))
 
 
 def _from_iterable(
@@ -274,47 +277,11 @@ def _from_iterable(
     return Batches(lambda: (batch for item in given for batch in convert(item, call)), call, schema)
 
 
-class _PandasBatches:
-    """The batches of DataFrames that are here already, converted when their turn comes."""
-
-    def __init__(self, frames: Callable[[], Iterable[Any]]) -> None:
-        self._frames = frames
-
-    def __call__(self) -> Iterator[pa.RecordBatch]:
-        for frame in self._frames():
-            yield from _from_frame(frame, "from_pandas")
-
-
-def _from_frame(frame: Any, call: str) -> Iterator[pa.RecordBatch]:
-    if not (hasattr(frame, "iloc") and hasattr(frame, "columns")):
-        raise SchemaError(f"{call} needs DataFrames, got {type(frame).__name__}")
-    keep_index = any(name is not None for name in frame.index.names)
-    try:
-        table = pa.Table.from_pandas(frame, preserve_index=keep_index).replace_schema_metadata()
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise SchemaError(
-            f"{call}: a column holds values of several types: {'; '.join(map(str, error.args))}",
-            hint="make the column one type first, such as df['x'].astype('string').",
-        ) from error
-    yield from table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
-
-
-def _from_arrow_item(item: Any, call: str) -> Iterator[pa.RecordBatch]:
-    if isinstance(item, pa.RecordBatch):
-        yield item
-    elif isinstance(item, pa.Table):
-        yield from item.to_batches()
-    else:
-        raise SchemaError(
-            f"{call} yielded {type(item).__name__}", hint="yield pyarrow.RecordBatch or pyarrow.Table objects."
-        )
-
-
 def _frame(source: Source) -> StreamFrame:
     return StreamFrame(Scan(source), source.known_schema)
 
 
-def _predicate(filters: Any) -> Expr:
+def _predicate(filters: Any) -> Any:
     if isinstance(filters, (list, tuple)):
         import pyarrow.parquet as pq
 
@@ -322,25 +289,10 @@ def _predicate(filters: Any) -> Expr:
             return as_expr(pq.filters_to_expression(list(filters)))
         except (ValueError, TypeError, IndexError) as error:
             raise PlanError(f"filters={filters!r} is malformed: {error}", hint='write [("x", ">", 0)].') from error
-    return as_expr(filters)
-
-
-def _column_list(columns: Any) -> list[str]:
-    if isinstance(columns, str):
-        raise PlanError(
-            f"columns needs a list of names, got the text {columns!r}", hint=f"write columns=[{columns!r}]."
-        )
-    return list(columns)
+    return filters
 
 
 def _types(dtype: Any) -> tuple[tuple[str, pa.DataType], ...]:
     if dtype is not None and not isinstance(dtype, Mapping):
         raise PlanError(f"dtype needs a mapping from columns to types, got {dtype!r}", hint='dtype={"zip": "string"}.')
     return tuple((name, parse_dtype(kind)) for name, kind in (dtype or {}).items())
-
-
-def _refuse(foreign: Mapping[str, Any], verb: str) -> None:
-    """Tell what an argument of another library is called here."""
-    for name in foreign:
-        hint = other_name(name)
-        raise PlanError(f"{verb} has no argument {name!r}", hint=f"{hint}." if hint else None)

@@ -23,7 +23,8 @@ from streamframe.formats.base import FileEncoding
 from streamframe.formats.csv import CsvEncoding
 from streamframe.formats.parquet import ParquetEncoding
 from streamframe.options import current_options, parse_bytes
-from streamframe.pandas_frame import DtypeBackend, checked_backend, to_chunk, to_frame
+from streamframe.pandas_frame import DtypeBackend, checked_backend, outside_python, to_chunk, to_frame
+from streamframe.plan.arguments import checked_schema, refuse
 from streamframe.plan.node import Node
 from streamframe.plan.report import RunReport
 from streamframe.schema import parse_dtype
@@ -45,6 +46,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 # A dict costs about a kilobyte a row, so rows are unfolded a few at a time.
 _UNFOLDED_ROWS = 1024
+# More rows than anybody has; Arrow counts in 64 bits, with room left to add two such numbers.
+_MAX_ROWS = 2**62
 
 
 class StreamFrame:
@@ -157,7 +160,7 @@ class StreamFrame:
             frame = frame._with(Filter(frame._plan, _condition(predicate)))
         return frame
 
-    def with_columns(self, **exprs: Expr | pc.Expression | Any) -> StreamFrame:
+    def with_columns(self, /, **exprs: Expr | pc.Expression | Any) -> StreamFrame:
         """Add columns, or replace those of the same name; a plain value is repeated in every row.
 
         All expressions see the columns as they were before this step.
@@ -193,6 +196,7 @@ class StreamFrame:
             Call `fn` in the decode pool, on several batches at once; it must be thread-safe, and
             needs `schema`. Default False, since most functions of users are not.
         """
+        checked_schema(schema, "map_batches")
         return self._with(MapBatches(self._plan, _function(fn, "map_batches"), schema, _parallel(parallel, schema)))
 
     def map_pandas(
@@ -207,6 +211,7 @@ class StreamFrame:
         The chunks have the dtypes of `iter_pandas`; an index that `fn` returns is dropped. The
         parameters are those of `map_batches`.
         """
+        checked_schema(schema, "map_pandas")
         return self._with(MapPandas(self._plan, _function(fn, "map_pandas"), schema, _parallel(parallel, schema)))
 
     # ------------------------------------------------------------- ordered
@@ -234,7 +239,7 @@ class StreamFrame:
 
     def pipe(self, fn: Callable[Concatenate[StreamFrame, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return ``fn(self, *args, **kwargs)``, so that functions on frames chain like verbs."""
-        return fn(self, *args, **kwargs)
+        return _function(fn, "pipe")(self, *args, **kwargs)  # type: ignore[no-any-return]
 
     # ------------------------------------------------------------- iterate
 
@@ -303,7 +308,12 @@ class StreamFrame:
     # --------------------------------------------------------------- export
 
     def to_parquet(
-        self, path: Any, *, compression: str = "snappy", storage_options: Mapping[str, Any] | None = None
+        self,
+        path: Any,
+        *,
+        compression: str = "snappy",
+        storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
     ) -> RunReport:
         """Write all rows to one Parquet file: old or new, never half.
 
@@ -324,6 +334,7 @@ class StreamFrame:
         StreamError
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
         """
+        refuse(foreign, self.to_parquet)
         return self._export(path, ParquetEncoding(compression), storage_options)
 
     def to_csv(
@@ -334,6 +345,7 @@ class StreamFrame:
         sep: str = ",",
         compression: str | None = "infer",
         storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
     ) -> RunReport:
         """Write all rows to one CSV file: old or new, never half.
 
@@ -355,6 +367,7 @@ class StreamFrame:
         StreamError
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
         """
+        refuse(foreign, self.to_csv)
         return self._export(path, CsvEncoding(header=header, sep=sep, compression=compression), storage_options)
 
     # -------------------------------------------------------------- helpers
@@ -422,7 +435,12 @@ def _whole(batch: pa.RecordBatch) -> tuple[pa.RecordBatch]:
 
 def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
     for start in range(0, batch.num_rows, _UNFOLDED_ROWS):
-        yield from batch.slice(start, _UNFOLDED_ROWS).to_pylist()
+        piece = batch.slice(start, _UNFOLDED_ROWS)
+        try:
+            rows = piece.to_pylist()
+        except (ValueError, OverflowError) as error:
+            raise outside_python(piece, error) from error
+        yield from rows
 
 
 def _flat(columns: Sequence[Any]) -> list[Any]:
@@ -440,10 +458,8 @@ def _names(names: Sequence[Any], verb: str) -> list[str]:
 
 
 def _condition(predicate: Any) -> Expr:
-    if isinstance(predicate, str):
-        raise PlanError(
-            f"filter needs an expression, got the text {predicate!r}", hint="write filter(sf.col('fare') > 10)."
-        )
+    if predicate is None or isinstance(predicate, str):
+        raise PlanError(f"filter needs an expression, got {predicate!r}", hint="write filter(sf.col('fare') > 10).")
     return as_expr(predicate)
 
 
@@ -465,4 +481,4 @@ def _whole_number(value: Any, call: str, name: str, least: int = 0) -> int:
     number = int(value.__index__())
     if number < least:
         raise PlanError(f"{call} needs {name} >= {least}, got {number}")
-    return number
+    return min(number, _MAX_ROWS)

@@ -239,3 +239,9 @@ def test_help_answers_without_what_only_a_run_needs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_schema_calls_types_by_names_that_can_be_passed_as_dtype(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("fare\n1.5\n")
+    assert run("schema", path).stdout == "fare  float64\n"

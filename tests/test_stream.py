@@ -56,6 +56,12 @@ def test_a_typo_is_told_at_the_verb_where_the_columns_are_known(flights):
         (lambda frame: frame.rebatch(rows=0), "rows >= 1"),
         (lambda frame: frame.filter(), "needs a condition"),
         (lambda frame: frame.filter("delay > 3"), "expression"),
+        (lambda frame: frame.filter(None), "expression"),
+        (lambda frame: frame.pipe(3), "pipe needs a function"),
+        (lambda frame: sf.read_csv("a.csv", columns=len), "columns needs a list"),
+        (lambda frame: sf.read_csv("a.csv", columns=[0]), "columns needs a list"),
+        (lambda frame: sf.read_parquet("a.parquet", filters="x > 3"), "expression"),
+        (lambda frame: frame.to_csv("a.csv", header="no"), "header needs True or False"),
         (lambda frame: frame.rename(["a"]), "mapping"),
         (lambda frame: frame.drop(3), "column names"),
         (lambda frame: frame.select("dest", "dest"), "two columns named 'dest'"),
@@ -80,6 +86,10 @@ def test_an_argument_that_makes_no_sense_is_refused_at_the_call(flights, call, s
         (lambda: sf.read_csv("a.csv", nrows=3), "limit"),
         (lambda: sf.read_csv("a.csv", chunksize=3), "iter_pandas"),
         (lambda: sf.read_parquet("a.parquet", dtype_backend="pyarrow"), "iter_pandas"),
+        (lambda: sf.read_csv("a.csv", colums=["x"]), "did you mean 'columns'?"),
+        (lambda: sf.read("a.csv", columns=["x"]), "read_csv"),
+        (lambda: sf.from_arrow({"a": [1]}).to_csv("a.csv", index=False), "no index"),
+        (lambda: sf.from_arrow({"a": [1]}).to_parquet("a.parquet", compresion="zstd"), "did you mean 'compression'?"),
     ],
 )
 def test_the_argument_of_another_library_is_answered_with_ours(call, ours):
@@ -321,3 +331,13 @@ def test_options_of_an_export_are_checked_at_the_call(tmp_path, flights):
         with pytest.raises(sf.PlanError):
             call()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_limit_beyond_any_number_of_rows_is_all_rows(flights):
+    assert flights.limit(10**30).count() == flights.count()
+    assert flights.slice(1, 10**30).count() == flights.count() - 1
+    assert flights.slice(10**30, 10**30).count() == 0
+
+
+def test_a_column_may_be_called_self(flights):
+    assert flights.with_columns(self=1).columns[-1] == "self"

@@ -60,8 +60,8 @@ def open_atomic(target: Any, *, storage_options: Mapping[str, Any] | None = None
 
 
 def _open_local(label: str, path: str) -> AtomicFile:
-    path = os.path.realpath(path)  # a symlink stays, and what it points at is replaced
     try:
+        path = os.path.realpath(path)  # a symlink stays, and what it points at is replaced
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return LocalFile(label, path)

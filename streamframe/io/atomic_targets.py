@@ -128,6 +128,10 @@ class DirectFile(AtomicFile):
         super().__init__(label)
         if isinstance(file, io.TextIOBase) or getattr(file, "encoding", None) is not None:
             raise PlanError("the file is open in text mode", hint='open it with mode "wb".')
+        if getattr(file, "closed", False):
+            raise PlanError("the file is closed", hint="pass its path, or keep it open.")
+        if hasattr(file, "writable") and not file.writable():
+            raise PlanError("the file is not open for writing", hint='open it with mode "wb".')
         self._file = file
         self._owned = owned
 

@@ -1,7 +1,7 @@
 """Open binary files that the user hands over.
 
 Rules: we never close one. One that can seek is read from where it stood when the plan was built,
-each time. One that cannot is read once; but a run that gives back what it took (`unread`, as
+each time (ranges: from its start). One that cannot is read once; but a run that gives back what it took (`unread`, as
 the sniffing of a schema does) leaves it unread.
 """
 
@@ -41,35 +41,44 @@ class Handle:
     @property
     def name(self) -> str:
         """The file's name, where it has one that is a path."""
-        name = getattr(self.file, "name", None)
-        return os.path.basename(name) if isinstance(name, str) else ""
+        # fsspec's files have a path instead.
+        name = getattr(self.file, "name", None) or getattr(self.file, "path", None)
+        name = os.path.basename(name) if isinstance(name, str) else ""
+        # The name of what it decompresses: what we read from it is not compressed any more.
+        return os.path.splitext(name)[0] if _decompresses(self.file) else name
 
     def read_at(self, position: int, target: memoryview, label: str) -> int:
-        """Read from a position that is counted from where the file stood at first."""
+        """Read from a position that is counted from the start of the file, or of what is left of a stream."""
+        data = None
         try:
             with self.lock:
-                if self.seekable and self.file.tell() != self.start + position:
-                    self.file.seek(self.start + position)
+                if self.seekable and self.file.tell() != position:
+                    self.file.seek(position)
                 if hasattr(self.file, "readinto"):
                     count = self.file.readinto(target)
                 else:
                     data = self.file.read(len(target))
                     count = data if data is None else len(data)
-                    if count:
+                    if count and not isinstance(data, str):
                         target[:count] = data
         except (OSError, ValueError) as error:  # ValueError: it was closed meanwhile
             raise SourceError(f"{label} cannot be read: {error}", source=label) from error
+        if isinstance(data, str):
+            raise PlanError("the file is open in text mode", hint='open it with mode "rb".')
         if count is None:
             raise SourceError(f"{label} has no bytes now", source=label, hint="open it in blocking mode.")
         return int(count)
 
-    def end(self) -> int:
-        """Return how many bytes there are behind the place where the file stood."""
-        with self.lock:
-            place = self.file.tell()
-            end = int(self.file.seek(0, os.SEEK_END) or self.file.tell())
-            self.file.seek(place)
-        return end - self.start
+    def end(self, label: str) -> int:
+        """Return how many bytes the file has."""
+        try:
+            with self.lock:
+                place = self.file.tell()
+                end = int(self.file.seek(0, os.SEEK_END) or self.file.tell())
+                self.file.seek(place)
+        except (OSError, ValueError) as error:  # ValueError: it was closed meanwhile
+            raise SourceError(f"{label} cannot be read: {error}", source=label) from error
+        return end
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,7 +136,11 @@ class _HandleStream(ByteStream):
     def __init__(self, label: str, handle: Handle) -> None:
         super().__init__(label)
         self._handle = handle
-        self._size = handle.end() if handle.seekable else None
+        self._size = handle.end(label) - handle.start if handle.seekable else None
+        if not self._size and handle.start:
+            raise SourceError(
+                f"{label} stands at its end, so there is nothing to read", source=label, hint="seek(0) first."
+            )
         self._position = 0
 
     @property
@@ -139,7 +152,7 @@ class _HandleStream(ByteStream):
         return self._handle.seekable
 
     def _fill(self, target: memoryview) -> int:
-        count = self._handle.read_at(self._position, target, self.label)
+        count = self._handle.read_at(self._handle.start + self._position, target, self.label)
         self._position += count
         return count
 
@@ -182,10 +195,12 @@ class _OneShotStream(WrappedStream):
 
 
 class _HandleRangedFile(RangedFile):
+    """The whole file, wherever it stands: a footer counts from the start, and pyarrow reads it so."""
+
     def __init__(self, label: str, handle: Handle) -> None:
         super().__init__(label)
         self._handle = handle
-        self._size = handle.end()
+        self._size = handle.end(label)
         self._bytes_read = 0
 
     @property
@@ -207,3 +222,8 @@ class _HandleRangedFile(RangedFile):
 
     def _release(self) -> None:
         pass
+
+
+def _decompresses(file: Any) -> bool:
+    # By name: not every Python has these modules, and isal's class is gzip's child.
+    return any(base.__module__ in ("gzip", "bz2", "lzma") for base in type(file).__mro__)

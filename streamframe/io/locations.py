@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from streamframe.errors import PlanError, did_you_mean
 from streamframe.io.handles import Handle, HandleLocation
@@ -107,7 +107,8 @@ def _location(path: Any, options: dict[str, Any]) -> Location:
         path = os.fspath(path)
     if not isinstance(path, str):
         raise PlanError(
-            f"a path needs to be a str, a PathLike, an open binary file or a list of these, got {type(path).__name__}"
+            f"a path needs to be a str, a PathLike, an open binary file or a list of these, got {type(path).__name__}",
+            hint="write sorted(paths)." if isinstance(path, Iterable) and not isinstance(path, bytes) else None,
         )
     if not path.strip():
         raise PlanError("the path is empty")
@@ -131,10 +132,16 @@ def _from_text(text: str, options: dict[str, Any]) -> Location:
     if scheme in ("http", "https"):
         _check_http_options(options)
         url = text.partition("#")[0]
+        try:
+            urlsplit(url)
+        except ValueError as error:
+            raise PlanError(
+                f"{redact(url)} is not a URL: {error}", hint="check the host, and the [ ] of IPv6."
+            ) from None
         return HttpLocation(label=redact(url), url=url, storage_options=options)
     import fsspec
 
-    known = fsspec.available_protocols()
+    known = {*fsspec.available_protocols(), *fsspec.registry}
     if scheme not in known:
         raise PlanError(
             f"{redact(text)}: the scheme {scheme!r} is not known",
@@ -190,6 +197,8 @@ def _check_http_options(options: dict[str, Any]) -> None:
             f"storage_options for http(s) does not know {', '.join(map(repr, foreign))}",
             hint=f'headers go one level down: storage_options={{"headers": {{"{foreign[0]}": "…"}}}}.',
         )
+    if not isinstance(options.get("headers") or {}, Mapping):
+        raise PlanError("storage_options: headers needs a dict", hint='such as {"headers": {"X-Api-Key": "…"}}.')
     HttpOptions.of(options)
 
 

@@ -140,19 +140,25 @@ def filesystem_and_path(location: RemoteLocation) -> tuple[Any, str]:
     MissingDependencyError
         If the package for the protocol is not installed.
     """
-    import fsspec
-
     fs = location.fs
     if fs is None:
         protocol = location.uri.partition("://")[0]
         try:
-            fs = guarded(lambda: fsspec.filesystem(protocol, **location.storage_options), location.label, location.uri)
+            fs = guarded(lambda: _filesystem(protocol, location), location.label, location.uri)
         except ImportError as error:
             package, extra = _EXTRAS.get(protocol, (None, None))
             if package and extra:
                 raise MissingDependencyError.extra(package, extra) from error
             raise MissingDependencyError(f"{protocol}:// needs a package that is not installed: {error}") from error
     return fs, str(fs._strip_protocol(location.uri))
+
+
+def _filesystem(protocol: str, location: RemoteLocation) -> Any:
+    import fsspec
+
+    # Where the host or the user is part of the URI (ftp, sftp, hdfs), it is the filesystem's, not the path's.
+    in_uri = fsspec.get_filesystem_class(protocol)._get_kwargs_from_urls(location.uri)
+    return fsspec.filesystem(protocol, **{**in_uri, **location.storage_options})
 
 
 def guarded(call: Callable[[], T], label: str, uri: str) -> T:

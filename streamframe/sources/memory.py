@@ -43,16 +43,31 @@ class Batches(Source):
         return self.schema
 
     def open(self, context: RunContext) -> OpenSource:
-        batches = self.make()
         if self.schema is not None:
-            return _OpenBatches(self.call, batches, self.schema, None)
+            _require_unique(self.schema, self.call)
+            return _OpenBatches(self.call, self.make(), self.schema, None)
+        batches = self.make()
         first = next(batches, None)
         if first is None:
-            raise SchemaError(f"{self.call} yields no batch, so its columns are unknown", hint="pass schema=.")
+            raise SchemaError(
+                f"{self.call} yields nothing, so its columns are unknown",
+                hint="yield at least one, be it without rows; from_batches also takes schema=.",
+            )
+        _require_unique(first.schema, self.call)
         return _OpenBatches(self.call, batches, first.schema, first)
 
     def describe(self) -> str:
         return self.call
+
+
+def _require_unique(schema: pa.Schema, call: str) -> None:
+    for place, name in enumerate(schema.names):
+        if name in schema.names[:place]:
+            raise SchemaError(
+                f"{call} has more than one column named {name!r}",
+                column=name,
+                hint="rename them first: columns are found by name.",
+            )
 
 
 class Once:
@@ -180,7 +195,7 @@ class _BatchReader(BlockReader):
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
             raise SchemaError(
                 f"{self._call}: batch {self._index + 1} does not fit the first one's schema: {error}",
-                hint="make all batches alike, or pass schema= with types that fit them all.",
+                hint="make all alike, in columns, order and types; from_batches also takes schema= that fits them all.",
             ) from error
 
 

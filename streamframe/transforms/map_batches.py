@@ -22,6 +22,9 @@ from streamframe.plan.node import Transform
 if TYPE_CHECKING:
     import pandas as pd
 
+# All that pyarrow raises about values, and ValueError about names.
+_REFUSED = (pa.ArrowException, ValueError, TypeError)
+
 
 @dataclass(frozen=True, eq=False)
 class MapBatches(Transform):
@@ -75,7 +78,10 @@ class MapPandas(MapBatches):
             raise SchemaError(
                 f"{self.describe()} returned {_kind(made)}, not a DataFrame", hint="return the frame from the function."
             )
-        batch = pa.RecordBatch.from_pandas(made, preserve_index=False).replace_schema_metadata()
+        try:
+            batch = pa.RecordBatch.from_pandas(made, preserve_index=False).replace_schema_metadata()
+        except _REFUSED as error:
+            raise _not_arrow(self.describe(), error) from error
         return batch if frozen is None or batch.schema.equals(frozen) else _fitted(batch, frozen, self.describe())
 
 
@@ -86,9 +92,19 @@ def _one_batch(made: Any, step: str) -> pa.RecordBatch:
     if isinstance(made, pa.RecordBatch):
         return made
     if isinstance(made, dict):
-        return pa.RecordBatch.from_pydict(made)
+        try:
+            return pa.RecordBatch.from_pydict(made)
+        except _REFUSED as error:
+            raise _not_arrow(step, error) from error
     raise SchemaError(
         f"{step} returned {_kind(made)}", hint="return a pyarrow.RecordBatch, a pyarrow.Table or a dict of columns."
+    )
+
+
+def _not_arrow(step: str, error: Exception) -> SchemaError:
+    return SchemaError(
+        f"{step} returned columns that make no batch: {'; '.join(map(str, error.args))}",
+        hint="give each column one type, a name of its own, and as many values as the others.",
     )
 
 

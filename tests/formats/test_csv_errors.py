@@ -128,3 +128,8 @@ def test_a_format_is_hashable_and_equal_by_its_options():
     assert one == two
     assert hash(one) == hash(two)
     assert one != CsvFormat()
+
+
+@pytest.mark.parametrize("value", ["1.5", "-2.", ".5", "1e3"])
+def test_a_late_fraction_among_integers_is_answered_with_float64(value):
+    assert failure(CsvFormat(), f"a,b\n1,1\n{value},1\n").hint == 'pass dtype={"a": "float64"}.'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -184,3 +185,22 @@ def test_a_file_that_is_closed_while_it_is_read_says_so():
     reader.close()
     with pytest.raises(SourceError, match="was closed"):
         list(batches(reader))
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        (b"\x1f\x8b\x08\x00\xf7\xac", 'compression="gzip"'),
+        (b"\x28\xb5\x2f\xfd\x80\xff", 'compression="zstd"'),
+        (b"PK\x03\x04\xff\xfe", "zip archive"),
+        ("a,b\n1,2\n".encode("utf-16"), 'encoding="utf-16"'),
+    ],
+)
+def test_a_file_that_only_its_name_calls_csv_is_told_by_how_it_starts(start, says):
+    with pytest.raises(DecodeError, match="not UTF-8 text") as raised:
+        open_file(CsvFormat(), start)
+    assert says in raised.value.hint
+
+
+def test_a_number_of_lines_to_skip_may_come_from_numpy():
+    assert read_table(CsvFormat(skip_rows=np.int64(1)), "junk\na\n1\n").to_pydict() == {"a": [1]}

@@ -182,3 +182,20 @@ def test_a_commit_that_fails_is_a_sink_error_and_leaves_nothing(tmp_path):
         file.commit()
     assert os.listdir(tmp_path) == ["a.csv"]
     assert file.closed
+
+
+@pytest.mark.parametrize("how", ["closed", "for reading only"])
+def test_an_open_file_that_cannot_be_written_is_refused(tmp_path, how):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"old")
+    with path.open("rb" if how == "for reading only" else "ab") as file:
+        if how == "closed":
+            file.close()
+        with pytest.raises(PlanError, match=r"the file is (closed|not open for writing)"):
+            open_atomic(file)
+    assert path.read_bytes() == b"old"
+
+
+def test_a_name_that_no_file_can_have_is_told():
+    with pytest.raises(SinkError, match="cannot be created"):
+        open_atomic("a\0.csv")

@@ -97,7 +97,7 @@ def read_options(data: pa.Buffer, names: tuple[str, ...]) -> pacsv.ReadOptions:
 
 
 def null_options(null_values: tuple[str, ...]) -> dict[str, object]:
-    """Return what counts as null: the spellings pandas knows and `null_values`, but nothing in quotes."""
+    """Return what counts as null: Arrow's spellings and `null_values`, but nothing in quotes."""
     return {
         "null_values": [*pacsv.ConvertOptions().null_values, *null_values],
         "strings_can_be_null": True,

@@ -48,7 +48,8 @@ class CsvFormat(FileFormat):
     sep, quotechar, escapechar
         One ASCII character each. None gives quotes, or escapes, no meaning.
     na_values
-        What spells a null, besides the spellings that pandas knows. Nothing in quotes is null.
+        What spells a null, besides the spellings that pandas knows; but ``None`` and ``<NA>`` do not
+        by themselves, since a town is called None. Nothing in quotes is null.
     encoding
         What the text is written in.
     skip_rows
@@ -89,7 +90,8 @@ class CsvFormat(FileFormat):
                 f"header needs True or False, got {self.header!r}",
                 hint="pass skip_rows= to pass over lines before the header; names=[...] to give other names.",
             )
-        if isinstance(self.skip_rows, bool) or not isinstance(self.skip_rows, int) or self.skip_rows < 0:
+        # numpy's integers count as well.
+        if isinstance(self.skip_rows, bool) or not hasattr(self.skip_rows, "__index__") or self.skip_rows < 0:
             raise PlanError(f"skip_rows needs a number of lines >= 0, got {self.skip_rows!r}")
         if self.errors != "raise":
             raise PlanError.not_available(f"errors={self.errors!r}", 'only errors="raise" is.')

@@ -19,6 +19,7 @@ from streamframe.schema import dtype_name
 
 _CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): (.*)", re.DOTALL)
 _RAGGED = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SHOWN_VALUE = 60
 _SHOWN_RECORD = 80
 _SHORT_VALUE = 12
@@ -58,7 +59,7 @@ def located(
             column=name,
             row=row,
             byte_offset=offset,
-            hint=_type_hint(name, value.decode("utf-8", "replace")),
+            hint=_type_hint(name, value.decode("utf-8", "replace"), schema.field(name).type),
         )
     return DecodeError(f"cannot be read as CSV: {_cut(text, 200)}", byte_offset=piece.byte_offset)
 
@@ -97,7 +98,9 @@ def _cut_bytes(value: bytes) -> bytes:
     return value if len(value) <= _SHOWN_VALUE else value[:_SHOWN_VALUE] + b"..."
 
 
-def _type_hint(name: str, value: str) -> str:
+def _type_hint(name: str, value: str, kind: pa.DataType) -> str:
+    if pa.types.is_integer(kind) and _NUMBER.fullmatch(value):
+        return f'pass dtype={{{_quoted(name)}: "float64"}}.'
     hint = f'pass dtype={{{_quoted(name)}: "string"}}'
     # Words such as "nil" or "-" rather spell a null. (In quotes they never do, so "" cannot be helped that way.)
     if 0 < len(value) <= _SHORT_VALUE:

@@ -1,0 +1,38 @@
+"""What a person passes to a reader or a verb, checked at the call."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from streamframe.errors import PlanError, did_you_mean
+from streamframe.foreign import other_name
+
+
+def refuse(foreign: Mapping[str, Any], verb: Callable[..., Any]) -> None:
+    """Tell what an argument that `verb` does not have, or a misspelled one, is called here."""
+    for name in foreign:
+        ours = other_name(name)
+        hint = f"{ours}." if ours else did_you_mean(name, inspect.signature(verb).parameters)
+        raise PlanError(f"{verb.__name__} has no argument {name!r}", hint=hint)
+
+
+def checked_schema(schema: Any, verb: str) -> pa.Schema | None:
+    """Return `schema` if it is one, or None; raise `PlanError` on anything else."""
+    if schema is not None and not isinstance(schema, pa.Schema):
+        raise PlanError(
+            f"{verb} needs a pyarrow.Schema as schema=, got {type(schema).__name__}",
+            hint='such as pa.schema({"fare": pa.float64()}).',
+        )
+    return schema
+
+
+def checked_names(columns: Any) -> list[str]:
+    """Return the names in `columns=`, or raise `PlanError`: one text is a name, not a list of letters."""
+    names = None if isinstance(columns, str) or not isinstance(columns, Iterable) else list(columns)
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise PlanError(f"columns needs a list of names, got {columns!r}", hint='such as columns=["fare"].')
+    return names
