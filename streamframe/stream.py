@@ -311,7 +311,7 @@ class StreamFrame:
         self,
         path: Any,
         *,
-        compression: str = "snappy",
+        compression: str | None = "snappy",
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
     ) -> RunReport:
@@ -325,7 +325,7 @@ class StreamFrame:
             A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
         compression
             ``"snappy"`` (the default, as in pandas: read everywhere and fast), ``"zstd"`` (smaller),
-            ``"gzip"``, ``"lz4"``, ``"brotli"`` or ``"none"``.
+            ``"gzip"``, ``"lz4"``, ``"brotli"`` or None.
         storage_options
             What fsspec takes for the scheme.
 

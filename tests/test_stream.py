@@ -341,3 +341,48 @@ def test_a_limit_beyond_any_number_of_rows_is_all_rows(flights):
 
 def test_a_column_may_be_called_self(flights):
     assert flights.with_columns(self=1).columns[-1] == "self"
+
+
+def test_threads_that_share_an_iteration_get_every_row_once(datasets):
+    import threading
+
+    batches = sf.read_csv(datasets / "flights-2013-01.csv.gz").iter_batches()
+    taken, raised = [], []
+
+    def take():
+        try:
+            taken.extend(batch.num_rows for batch in batches)
+        except Exception as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    batches.close()
+    assert (sum(taken), raised) == (27_004, [])
+
+
+def test_a_run_that_failed_never_looks_like_one_that_ended():
+    def fails():
+        yield pa.record_batch({"n": [1]})
+        raise RuntimeError("mine")
+
+    rows = sf.from_batches(fails).iter_rows()
+    assert next(rows) == {"n": 1}
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="mine"):
+            next(rows)
+
+
+def test_rows_without_columns_cannot_be_exported(tmp_path, flights):
+    for export in (flights.select().to_parquet, flights.select().to_csv):
+        with pytest.raises(sf.SchemaError, match="no columns to write"):
+            export(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parquet_takes_the_compressions_that_pandas_takes(tmp_path, flights):
+    for compression in (None, "SNAPPY", "zstd"):
+        assert flights.to_parquet(tmp_path / "out.parquet", compression=compression).rows == 4

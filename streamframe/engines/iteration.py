@@ -1,12 +1,15 @@
 """What a user iterates over: batches, DataFrames or rows, with a clean end.
 
 Rules: the options are those in force where the iteration was made; nothing is read before the
-first item is asked for. `close` joins the threads. Dropping an iteration (`break`, an exception)
-stops them as well, but waits for nobody, since a finalizer may run anywhere.
+first item is asked for. Threads may share an iteration: each item goes to one of them, and an error
+to all, so that nobody takes a run that failed for one that ended. `close` joins the threads.
+Dropping an iteration (`break`, an exception) stops them as well, but waits for nobody, since a
+finalizer may run anywhere.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -40,6 +43,10 @@ class Iteration(Generic[T]):
         self._run: LocalRun | None = None
         self._items: Iterator[T] = iter(())
         self._closed = False
+        self._error: Exception | None = None
+        # Not taken by `close`, which has to free a `next` that waits. Reentrant, for a user's
+        # function that asks its own iteration.
+        self._turn = threading.RLock()
 
     @property
     def schema(self) -> pa.Schema:
@@ -50,17 +57,15 @@ class Iteration(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        while True:
-            for item in self._items:
-                return item
-            if self._closed:
-                raise StopIteration
-            try:
-                batch = next(self._started())
-            except BaseException:
-                self.close()
-                raise
-            self._items = iter(self._unfold(batch.data))
+        with self._turn:
+            while True:
+                for item in self._items:
+                    return item
+                if self._error is not None:
+                    raise self._error
+                if self._closed:
+                    raise StopIteration
+                self._items = iter(self._unfold(self._next_batch()))
 
     def stats(self) -> Stats:
         """Return what the run has done so far: a snapshot, cheap enough for a loop."""
@@ -72,6 +77,15 @@ class Iteration(Generic[T]):
         self._items = iter(())
         if self._run is not None:
             self._run.close()
+
+    def _next_batch(self) -> pa.RecordBatch:
+        try:
+            return next(self._started()).data
+        except BaseException as error:
+            if isinstance(error, Exception) and not isinstance(error, StopIteration):
+                self._error = error
+            self.close()
+            raise
 
     def _started(self) -> LocalRun:
         if self._run is None:

@@ -30,10 +30,12 @@ _ROW_GROUPS_PER_BUDGET = 4
 class ParquetEncoding(FileEncoding):
     """Apache Parquet with one compression for all columns."""
 
-    compression: str = "snappy"
+    compression: str | None = "snappy"
     name: ClassVar[str] = "parquet"
 
     def __post_init__(self) -> None:
+        # pandas takes None and any case.
+        object.__setattr__(self, "compression", str(self.compression).lower())
         if self.compression not in COMPRESSIONS:
             near = did_you_mean(str(self.compression), COMPRESSIONS)
             raise PlanError(
@@ -42,7 +44,10 @@ class ParquetEncoding(FileEncoding):
             )
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
-        return _ParquetEncoder(file, schema, context, self.compression)
+        if not len(schema):
+            # Parquet would forget how many rows there were.
+            raise SchemaError("there are no columns to write", source=file.label, hint="select at least one.")
+        return _ParquetEncoder(file, schema, context, str(self.compression))
 
 
 class _ParquetEncoder(Encoder):
