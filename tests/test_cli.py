@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from streamframe._version import __version__
 from streamframe.cli import main
-from tests.servers import Request, serve
+from streamframe.testing import Request, serve
 
 PLANES = "tailnum,year,seats\nN10156,2004,55\nN102UW,1998,182\nN103US,,182\n"
 COMMAND = [sys.executable, "-m", "streamframe.cli"]

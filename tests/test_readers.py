@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import streamframe as sf
+from streamframe.testing import chunked, cut_at, in_turn, page, serve, stalls_after, status, with_length
 from tests.contract.parts import csv_bytes, parquet_bytes, table
-from tests.servers import chunked, cut_at, in_turn, ranges, serve, stalls_after, status, with_length
 
 
 def error_of(call, kind):
@@ -145,7 +145,7 @@ def test_a_body_that_ends_early_is_an_error_and_the_target_stays(tmp_path):
 def test_a_dropped_connection_is_resumed_and_counted(tmp_path):
     data = table(30_000)
     body = csv_bytes(data)
-    with serve(in_turn(cut_at(len(body) // 2, body, 'ETag: "v1"'), ranges(body))) as url:
+    with serve(in_turn(cut_at(len(body) // 2, body, 'ETag: "v1"'), page(body))) as url:
         report = sf.read_csv(f"{url}/a.csv").to_parquet(tmp_path / "out.parquet")
     assert (report.rows, report.retries) == (30_000, 1)
     assert pq.read_table(tmp_path / "out.parquet")["note"].to_pylist() == data["note"].to_pylist()
@@ -185,7 +185,7 @@ def test_of_a_remote_parquet_file_only_what_is_needed_is_fetched():
     wide = pa.table({f"c{n}": pa.array(range(n, 60_000 + n)) for n in range(20)})
     body = parquet_bytes(wide, row_group_rows=10_000)
     requests = []
-    with serve(ranges(body), requests) as url:
+    with serve(page(body), requests) as url:
         frame = sf.read_parquet(f"{url}/a.parquet").filter(sf.col("c0") >= 50_000).select("c1")
         with frame.iter_batches() as batches:
             got = [value for batch in batches for value in batch["c1"].to_pylist()]

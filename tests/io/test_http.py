@@ -15,10 +15,10 @@ from backports import zstd
 
 from streamframe.errors import PlanError, SourceError, TransportError, TruncatedError
 from streamframe.io.locations import paths
-from tests.io.reading import drain, read_all
-from tests.servers import (
+from streamframe.testing import (
     by_path,
     chunked,
+    chunks_cut_at,
     cut_at,
     never_answers,
     redirects_to,
@@ -27,6 +27,7 @@ from tests.servers import (
     status,
     with_length,
 )
+from tests.io.reading import drain, read_all
 
 BODY = os.urandom(700_000)
 CSV = b"a,b\n1,2\n" * 1000
@@ -74,7 +75,7 @@ def test_a_body_that_is_cut_says_at_which_byte(count):
 
 
 def test_chunks_without_an_end_are_truncated():
-    with serve(chunked(BODY, terminated=False)) as url:
+    with serve(chunks_cut_at(len(BODY), BODY)) as url:
         error = error_of(url + "/a.csv")
     assert isinstance(error, TruncatedError)
     assert error.byte_offset == len(BODY)

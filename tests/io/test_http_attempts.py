@@ -12,22 +12,22 @@ import pytest
 import streamframe as sf
 from streamframe.errors import PlanError, SourceChangedError, SourceError, TransportError, TruncatedError
 from streamframe.io.locations import paths
-from tests.io.reading import drain, read_all
-from tests.servers import (
+from streamframe.testing import (
     chunked,
     cut_at,
     hang_up,
     in_turn,
     never_answers,
+    page,
     reset,
     resets_after,
     serve,
     stalls_after,
     status,
     until_close,
-    versioned,
     with_length,
 )
+from tests.io.reading import drain, read_all
 
 BODY = os.urandom(1024)
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -62,7 +62,7 @@ def test_a_refusal_is_final(line):
 
 def test_retry_after_is_waited_for_at_the_first_request_and_later():
     busy = status("503 Service Unavailable", "Retry-After: 1")
-    with serve(in_turn(busy, cut_at(500, BODY, V1), busy, versioned(BODY))) as url:
+    with serve(in_turn(busy, cut_at(500, BODY, V1), busy, page(BODY))) as url:
         start = time.monotonic()
         assert read_all(url + "/a.csv") == BODY
         assert 2.0 <= time.monotonic() - start < 4.0
@@ -210,7 +210,7 @@ def test_a_valid_end_that_comes_too_early_is_found_by_what_is_expected(short):
 
 def test_a_valid_end_that_comes_too_early_is_gone_on_from():
     for early in (chunked(BODY[:-9], V1), until_close(BODY[:-9], V1)):
-        with serve(in_turn(early, versioned(BODY))) as url:
+        with serve(in_turn(early, page(BODY))) as url:
             assert read_all(url + "/a.csv", {"expect_bytes": len(BODY)}) == BODY
 
 
@@ -254,6 +254,6 @@ def test_the_options_are_not_sent_to_the_server_or_to_fsspec():
 
 def test_the_report_counts_the_retries(tmp_path):
     rows = b"a\n" + b"12345\n" * 1000
-    with serve(in_turn(cut_at(700, rows, V1), versioned(rows))) as url:
+    with serve(in_turn(cut_at(700, rows, V1), page(rows))) as url:
         report = sf.read_csv(url + "/a.csv").to_parquet(tmp_path / "a.parquet")
     assert (report.rows, report.retries) == (1000, 1)

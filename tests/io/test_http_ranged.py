@@ -11,7 +11,7 @@ import pytest
 from streamframe.errors import PlanError, SourceChangedError, SourceError, TransportError, TruncatedError
 from streamframe.io.locations import paths
 from streamframe.io.ranged import RangeIgnoredWarning
-from tests.servers import Handler, in_turn, never_answers, ranges, serve, status, with_length
+from streamframe.testing import Handler, in_turn, never_answers, page, serve, status, with_length
 
 BODY = os.urandom(300_000)
 OTHER = os.urandom(300_000)
@@ -24,7 +24,7 @@ def opened(url):
 @pytest.mark.parametrize("etag", ['"v1"', 'W/"v1"', None])
 @pytest.mark.parametrize("suffix_ranges", [True, False])
 def test_ranges_are_read_exactly(etag, suffix_ranges):
-    with serve(ranges(BODY, etag=etag, suffix_ranges=suffix_ranges)) as url, opened(url) as file:
+    with serve(page(BODY, etag=etag, suffix_ranges=suffix_ranges)) as url, opened(url) as file:
         assert file.size == len(BODY)
         for offset, nbytes in [(0, 10), (1000, 100_000), (len(BODY) - 8, 8), (0, len(BODY)), (5, 0)]:
             assert file.read_range(offset, nbytes) == BODY[offset : offset + nbytes]
@@ -32,13 +32,13 @@ def test_ranges_are_read_exactly(etag, suffix_ranges):
 
 def test_the_footer_costs_one_request():
     requests = []
-    with serve(ranges(BODY), requests) as url, opened(url) as file:
+    with serve(page(BODY), requests) as url, opened(url) as file:
         assert file.read_range(file.size - 8, 8) == BODY[-8:]
     assert len(requests) == 1
 
 
 def test_threads_may_read_at_once():
-    with serve(ranges(BODY)) as url, opened(url) as file, ThreadPoolExecutor(4) as pool:
+    with serve(page(BODY)) as url, opened(url) as file, ThreadPoolExecutor(4) as pool:
         starts = range(0, 200_000, 10_000)
         pieces = list(pool.map(lambda start: file.read_range(start, 10_000), starts))
     assert b"".join(pieces) == BODY[:200_000]
@@ -47,15 +47,15 @@ def test_threads_may_read_at_once():
 @pytest.mark.parametrize(
     "second",
     [
-        ranges(OTHER, etag='"v2"'),
-        ranges(OTHER, etag='"v2"', check_if_match=False),
-        ranges(BODY[:-1], check_if_match=False),
-        ranges(b"", check_if_match=False),
+        page(OTHER, etag='"v2"'),
+        page(OTHER, etag='"v2"', check_if_match=False),
+        page(BODY[:-1], check_if_match=False),
+        page(b"", check_if_match=False),
         with_length(OTHER, 'ETag: "v2"'),
     ],
 )
 def test_a_file_that_is_replaced_is_noticed(second):
-    with serve(in_turn(ranges(BODY), second)) as url, opened(url) as file:
+    with serve(in_turn(page(BODY), second)) as url, opened(url) as file:
         file.read_range(file.size - 8, 8)
         with pytest.raises(SourceChangedError):
             file.read_range(0, 10)
@@ -66,7 +66,7 @@ def test_a_file_that_is_replaced_is_noticed(second):
 )
 def test_a_wrong_content_range_is_refused(told):
     lies: Handler = with_length(BODY[7:17], told, 'ETag: "v1"', status="206 Partial Content")
-    with serve(in_turn(ranges(BODY), lies)) as url, opened(url) as file:
+    with serve(in_turn(page(BODY), lies)) as url, opened(url) as file:
         assert file.size == len(BODY)
         with pytest.raises(TransportError):
             file.read_range(0, 10)
@@ -78,14 +78,14 @@ def test_a_range_that_is_cut_is_truncated():
         request.send(BODY[:4])
         request.connection.shutdown(2)
 
-    with serve(in_turn(ranges(BODY), cut)) as url, opened(url) as file:
+    with serve(in_turn(page(BODY), cut)) as url, opened(url) as file:
         assert file.size == len(BODY)
         with pytest.raises(TruncatedError):
             file.read_range(0, 10)
 
 
 def test_beyond_the_end_is_truncated():
-    with serve(ranges(BODY)) as url, opened(url) as file, pytest.raises(TruncatedError):
+    with serve(page(BODY)) as url, opened(url) as file, pytest.raises(TruncatedError):
         file.read_range(len(BODY) - 1, 2)
 
 
@@ -104,7 +104,7 @@ def test_a_server_without_ranges_is_read_into_a_temporary_file_with_a_warning():
 
 
 def test_an_empty_file_has_no_bytes():
-    with serve(ranges(b"")) as url, opened(url) as file:
+    with serve(page(b"")) as url, opened(url) as file:
         assert file.size == 0
 
 
@@ -137,13 +137,13 @@ def test_close_frees_a_stalled_range():
 
 
 def test_no_warning_where_ranges_work():
-    with warnings.catch_warnings(), serve(ranges(BODY)) as url, opened(url) as file:
+    with warnings.catch_warnings(), serve(page(BODY)) as url, opened(url) as file:
         warnings.simplefilter("error")
         file.read_range(0, 1)
 
 
 def test_a_size_that_is_not_the_expected_one_is_refused():
-    with serve(ranges(BODY)) as url:
+    with serve(page(BODY)) as url:
         for size, kind in [(len(BODY) + 1, TruncatedError), (len(BODY) - 1, SourceChangedError)]:
             location = paths(url + "/a.parquet", {"expect_bytes": size}).given[0]
             with location.open_ranged() as file, pytest.raises(kind):

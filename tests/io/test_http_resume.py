@@ -10,21 +10,21 @@ import pytest
 
 from streamframe.errors import SourceChangedError, SourceError, TransportError
 from streamframe.io.locations import paths
-from tests.io.reading import drain, read_all
-from tests.servers import (
+from streamframe.testing import (
     chunked,
     chunks_cut_at,
     cut_at,
     hang_up,
     in_turn,
+    page,
     part,
     resets_after,
     serve,
     stalls_after,
     status,
-    versioned,
     with_length,
 )
+from tests.io.reading import drain, read_all
 
 BODY = os.urandom(1024)
 OTHER = BODY[:500] + bytes(byte ^ 1 for byte in BODY[500:])
@@ -47,7 +47,7 @@ def error_of(url, **options):
 def test_a_body_that_is_cut_at_any_byte_comes_out_whole(cut):
     """For a body in chunks even the last cut is one: only its terminator is missing."""
     counts = range(len(BODY) + (cut is chunks_cut_at))
-    answers = iter([answer for count in counts for answer in (cut(count, BODY, V1), versioned(BODY))])
+    answers = iter([answer for count in counts for answer in (cut(count, BODY, V1), page(BODY))])
     requests = []
     with serve(lambda request: next(answers)(request), requests) as url:
         for _ in counts:
@@ -60,7 +60,7 @@ def test_it_goes_on_beneath_the_decompressor():
     text = BODY.hex().encode() * 50
     packed = gzip.compress(text)
     for count in range(0, len(packed), len(packed) // 20):
-        with serve(in_turn(cut_at(count, packed, V1), versioned(packed))) as url:
+        with serve(in_turn(cut_at(count, packed, V1), page(packed))) as url:
             assert read_all(url + "/a.csv.gz") == text
 
 
@@ -68,7 +68,7 @@ def test_it_goes_on_beneath_the_decompressor():
 def test_a_reset_and_a_stall_are_gone_on_from(breaks):
     requests = []
     with (
-        serve(in_turn(breaks, versioned(BODY)), requests) as url,
+        serve(in_turn(breaks, page(BODY)), requests) as url,
         opened(url, read_timeout=0.2) as stream,
     ):
         assert drain(stream) == BODY
@@ -105,7 +105,7 @@ def test_the_bytes_that_came_before_a_break_are_not_lost():
 @pytest.mark.parametrize(
     "second",
     [
-        versioned(BODY, etag='"v2"'),
+        page(BODY, etag='"v2"'),
         part(BODY, 501, 'ETag: "v2"'),
         with_length(BODY[:100]),
         with_length(OTHER, V1),

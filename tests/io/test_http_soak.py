@@ -10,7 +10,7 @@ import time
 import pytest
 
 from streamframe.io.locations import paths
-from tests.servers import Request, hang_up, serve
+from streamframe.testing import Request, hang_up, serve
 
 SIZE = 200_000_000
 DROPS = 200

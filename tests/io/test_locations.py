@@ -17,8 +17,8 @@ import pytest
 
 from streamframe.errors import DecodeError, PlanError, SourceError, TruncatedError
 from streamframe.io.locations import paths
+from streamframe.testing import serve, with_length
 from tests.io.reading import drain, read_all
-from tests.servers import serve, with_length
 
 CSV = b"a,b\n1,2\n"
 
