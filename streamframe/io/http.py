@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from streamframe.errors import DecodeError, PlanError, SourceError, TransportError
+from streamframe.errors import DecodeError, SourceError, TransportError
 from streamframe.io.compression import GZIP, ZSTD, Codec, DecompressedStream
 from streamframe.io.http_options import HttpOptions, without_own_keys
 from streamframe.io.http_stream import HttpStream
@@ -49,13 +49,7 @@ class HttpLocation(Location):
     def open_ranged(self) -> RangedFile:
         from streamframe.io.http_ranged import HttpRangedFile
 
-        options = self.options
-        if options.expect_sha256 is not None:
-            # To check it would mean to download all of a file of which parts are wanted.
-            raise PlanError(
-                f"{self.label} is read in ranges, so expect_sha256 cannot be checked", hint="use expect_bytes."
-            )
-        return HttpRangedFile(self.label, self.url, self.filesystem(), options)
+        return HttpRangedFile(self.label, self.url, self.filesystem(), self.options)
 
     def _open_raw(self) -> HttpStream:
         return HttpStream(self.label, self.url, self.filesystem(), self.options)

@@ -90,6 +90,23 @@ def truncated(label: str, got: int, wanted: int | None) -> TruncatedError:
     )
 
 
+def source_changed(label: str, how: str, offset: int | None = None) -> SourceChangedError:
+    """Say that a file became another one before all of it was read."""
+    return SourceChangedError(
+        f"{label} was replaced while it was read: {how}", source=label, byte_offset=offset, hint="run it again."
+    )
+
+
+def wrong_range(label: str, status: int, asked: str, told: str | None, offset: int | None = None) -> TransportError:
+    """Say that an answer holds, by its Content-Range, other bytes than were asked for."""
+    return TransportError(
+        f"{label} answered {status} with another range than was asked for: "
+        f"asked {asked}, got Content-Range {(told or 'none')[:80]}",
+        source=label,
+        byte_offset=offset,
+    )
+
+
 def unexpected(label: str, got: int, how: str) -> SourceChangedError:
     """Say that a whole body is another one than the user named."""
     return SourceChangedError(f"{label} is not the file that was expected: {how}", source=label, byte_offset=got)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streamframe.errors import PlanError
+from streamframe.options import parse_bytes
 
 if TYPE_CHECKING:
     import aiohttp
 
-OWN_KEYS = frozenset({"retries", "read_timeout", "expect_bytes", "expect_sha256"})
+OWN_KEYS = frozenset({"retries", "read_timeout", "expect_bytes", "expect_sha256", "max_copy"})
 
 # The wait for one of aiohttp's 100 connections, which would otherwise have no end.
 _POOL_TIMEOUT_S = 60
@@ -38,6 +39,9 @@ class HttpOptions:
         The size of the body as it is on the wire.
     expect_sha256 : str or None
         Its SHA-256, in hexadecimal digits.
+    max_copy_bytes : int or None
+        How large a file may be that has to be copied to a temporary file, because it is read in
+        ranges and the server has none; None leaves it to the disk.
     """
 
     retries: int = 5
@@ -45,6 +49,7 @@ class HttpOptions:
     read_timeout_s: float | None = 60
     expect_bytes: int | None = None
     expect_sha256: str | None = None
+    max_copy_bytes: int | None = None
 
     @classmethod
     def of(cls, storage_options: Mapping[str, Any]) -> HttpOptions:
@@ -70,6 +75,7 @@ class HttpOptions:
             read_timeout_s=read_timeout_s,
             expect_bytes=_count(storage_options, "expect_bytes", None),
             expect_sha256=_sha256(storage_options),
+            max_copy_bytes=_nbytes(storage_options, "max_copy"),
         )
 
     @property
@@ -113,6 +119,11 @@ def _count(options: Mapping[str, Any], name: str, default: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise PlanError(f"storage_options: {name} needs an int >= 0, got {value!r}")
     return value
+
+
+def _nbytes(options: Mapping[str, Any], name: str) -> int | None:
+    value = options.get(name)
+    return None if value is None else parse_bytes(value, name=f"storage_options: {name}")
 
 
 def _sha256(options: Mapping[str, Any]) -> str | None:

@@ -19,20 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from streamframe.errors import SourceError, StreamError, TransportError
 from streamframe.io.http_client import Calls, ask
-from streamframe.io.http_errors import (
-    body_errors,
-    connection_errors,
-    read_error,
-    secrets_sent,
-    shown,
-    status_error,
-    translated,
-    truncated,
-    unexpected,
-)
+from streamframe.io.http_errors import body_errors, connection_errors, secrets_sent, truncated, unexpected
 from streamframe.io.http_options import HttpOptions
+from streamframe.io.http_trouble import interrupted, no_answer, refused
 from streamframe.io.resume import Received, Unconfirmed, Version, condition, continuation
-from streamframe.io.retry import Attempts, Trouble, is_temporary, is_temporary_status, retry_after_s
+from streamframe.io.retry import Attempts, Trouble
 from streamframe.io.stream import ByteStream, Completeness
 
 if TYPE_CHECKING:
@@ -82,6 +73,10 @@ class HttpStream(ByteStream):
     @property
     def retries(self) -> int:
         return self._attempts.made
+
+    @property
+    def _secrets(self) -> tuple[str, ...]:
+        return secrets_sent(self._fs, self._url)
 
     @property
     def completeness(self) -> Completeness:
@@ -151,13 +146,10 @@ class HttpStream(ByteStream):
         try:
             response = await ask(self._fs, self._url, ours | asked, self._options)
         except connection_errors() as error:
-            failed = self._no_answer(error)
+            failed = no_answer(error, self.label, self._secrets, reached=version is not None)
             raise failed from failed.__cause__
-        if is_temporary_status(response.status):
-            wait_s = retry_after_s(response.headers)
-            raise Trouble(status_error(response, self._url), wait_s=wait_s)
         if response.status not in ((200, 206, 412, 416) if asked else (200,)):
-            raise status_error(response, self._url)
+            raise refused(response, self._url)
         try:
             # No await from here on: a cancelled `_open` has either no response or left it here.
             self._begin(response)
@@ -220,7 +212,8 @@ class HttpStream(ByteStream):
                 self._broken = error
                 pieces.append(_left_in(content))
             if not any(pieces):
-                failed = self._interrupted(error)
+                cut = truncated(self.label, self._received.offset, self.size)
+                failed = interrupted(error, cut, self._secrets, timeout_s=self._options.read_timeout_s)
                 raise failed from failed.__cause__
         if not any(pieces):
             self._check_end()
@@ -249,31 +242,6 @@ class HttpStream(ByteStream):
             raise unexpected(self.label, got, f"it has {got:,} bytes, not the {wanted:,} of expect_bytes")
         if options.expect_sha256 != self._received.sha256:
             raise unexpected(self.label, got, f"its SHA-256 is {self._received.sha256}, not that of expect_sha256")
-
-    def _no_answer(self, error: BaseException) -> Exception:
-        """Return what to raise for a request that failed."""
-        if isinstance(error, StreamError):
-            return error
-        secrets = secrets_sent(self._fs, self._url)
-        typed, cause = translated(error, self.label, secrets), shown(error, secrets)
-        if isinstance(typed, SourceError) and is_temporary(error, reached=self._version is not None):
-            return Trouble(typed, cause)
-        typed.__cause__ = cause
-        return typed
-
-    def _interrupted(self, error: BaseException) -> Exception:
-        """Return what to raise for a body that broke off."""
-        secrets = secrets_sent(self._fs, self._url)
-        if isinstance(error, TimeoutError):
-            typed: SourceError = read_error(error, self.label, self._received.offset, self._options.read_timeout_s)
-        elif is_temporary(error, reached=True):
-            # A body that ends early and a connection that ends are the same thing to aiohttp, and to us.
-            typed = truncated(self.label, self._received.offset, self.size)
-        else:
-            typed = read_error(error, self.label, self._received.offset)
-            typed.__cause__ = shown(error, secrets)
-            return typed
-        return Trouble(typed, shown(error, secrets))
 
     def _release(self, *, wait: bool = True) -> None:
         self._calls.close(self._disconnect, wait=wait)

@@ -7,11 +7,15 @@ file. `read_range` may be called by several threads at once, `close` by any of t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 from streamframe.errors import TruncatedError
 from streamframe.io.stream import closed_error
+
+# Takes a piece of a file and the offset where it belongs.
+Put = Callable[[int, bytes], None]
 
 
 class RangeIgnoredWarning(UserWarning):
@@ -36,6 +40,11 @@ class RangedFile(ABC):
         """Bytes taken so far."""
 
     @property
+    def retries(self) -> int:
+        """How often a connection was made again."""
+        return 0
+
+    @property
     def local_path(self) -> str | None:
         """The path, where this is a plain local file."""
         return None
@@ -52,18 +61,23 @@ class RangedFile(ABC):
         SourceError
             If it cannot be read, or was closed.
         """
-        if self._closed:
-            raise closed_error(self.label)
-        if offset < 0 or nbytes < 0:
-            raise ValueError(f"a range needs offset >= 0 and nbytes >= 0, got {offset} and {nbytes}")
+        self._check(offset, nbytes)
         if not nbytes:
             return b""
-        if offset + nbytes > self.size:
-            raise self._short(offset, nbytes, max(0, self.size - offset))
         data = self._read(offset, nbytes)
         if len(data) != nbytes:
             raise self._short(offset, nbytes, len(data))
         return data
+
+    def read_ranges(self, ranges: Sequence[tuple[int, int]], put: Put) -> None:
+        """Read several ranges, given as (offset, nbytes), at once where that is faster.
+
+        Each is handed to ``put(offset, data)`` in pieces, in no order, from any thread, but never by
+        two at once. Raises what `read_range` does.
+        """
+        for offset, nbytes in ranges:
+            self._check(offset, nbytes)
+        self._read_all([(offset, nbytes) for offset, nbytes in ranges if nbytes], put)
 
     def close(self) -> None:
         """Let go of everything; safe twice and from any thread. Frees a stalled `read_range`."""
@@ -77,6 +91,18 @@ class RangedFile(ABC):
     @abstractmethod
     def _release(self) -> None:
         """Do the work of `close`."""
+
+    def _read_all(self, ranges: Sequence[tuple[int, int]], put: Put) -> None:
+        for offset, nbytes in ranges:
+            put(offset, self.read_range(offset, nbytes))
+
+    def _check(self, offset: int, nbytes: int) -> None:
+        if self._closed:
+            raise closed_error(self.label)
+        if offset < 0 or nbytes < 0:
+            raise ValueError(f"a range needs offset >= 0 and nbytes >= 0, got {offset} and {nbytes}")
+        if nbytes and offset + nbytes > self.size:
+            raise self._short(offset, nbytes, max(0, self.size - offset))
 
     def _short(self, offset: int, nbytes: int, got: int) -> TruncatedError:
         return TruncatedError(

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Self
 
-from streamframe.errors import SourceChangedError, TransportError
+from streamframe.io.http_errors import source_changed, wrong_range
 from streamframe.io.retry import http_date
 
 # A file may be written twice in one second, and its clock is not the one that sends Date (RFC 9110, 8.8.2.2).
@@ -129,34 +129,34 @@ def continuation(
         if not offset:
             # Nothing was handed on, so any version will do, if it is wrapped as we have seen it.
             if (found.coding, found.html) != (version.coding, version.html):
-                raise _changed(label, 0, "its coding or its kind is another")
+                raise source_changed(label, "its coding or its kind is another", 0)
         elif version.is_same_file(found) is False or (length is not None and length < offset):
-            raise _changed(label, offset, "its size, ETag or date is another")
+            raise source_changed(label, "its size, ETag or date is another", offset)
         return Continuation(0, length, found if not offset else _completed(version, length))
     if status == 412:
-        raise _changed(label, offset, "the server says 412")
+        raise source_changed(label, "the server says 412", offset)
     told = headers.get("Content-Range", "").strip()
     range_ = _CONTENT_RANGE.fullmatch(told)
     if status == 416 and not (range_ and range_[3] != "*"):
         raise Unconfirmed
     if range_ is None or (status == 206) != (range_[1] is not None):
-        raise _wrong_range(label, offset, status, told)
+        raise wrong_range(label, status, f"bytes={offset}-", told, offset)
     total = None if range_[3] == "*" else int(range_[3])
     found = Version.of(headers, total=total)
     if version.is_same_file(found) is False:
-        raise _changed(label, offset, "its size, ETag or date is another")
+        raise source_changed(label, "its size, ETag or date is another", offset)
     if status == 416:
         assert total is not None
         if total < offset:
-            raise _changed(label, offset, f"it has {total:,} bytes now")
+            raise source_changed(label, f"it has {total:,} bytes now", offset)
         if total > offset:
-            raise _wrong_range(label, offset, status, told)
+            raise wrong_range(label, status, f"bytes={offset}-", told, offset)
         # All bytes had come, and only the word that they were all was lost.
         return Continuation(offset, offset, _completed(version, total))
     start, end = int(range_[1]), int(range_[2]) + 1
     known = total if total is not None else version.total
     if start != offset or end <= start or (known is not None and end > known) or length not in (None, end - start):
-        raise _wrong_range(label, offset, status, told)
+        raise wrong_range(label, status, f"bytes={offset}-", told, offset)
     if known is None or found.coding != version.coding or not _names(found, version):
         raise Unconfirmed
     return Continuation(start, end, _completed(version, total))
@@ -203,7 +203,7 @@ class Received:
             self._again.add(known)
             self._left -= len(known)
             if not self._left and self._again.value != self._fingerprint.value:
-                raise _changed(self._label, self.offset, "its first bytes are others than those that were read")
+                raise source_changed(self._label, "its first bytes are others than those that were read", self.offset)
         return data
 
     def add(self, data: memoryview) -> None:
@@ -241,18 +241,3 @@ def _names(found: Version, version: Version) -> bool:
 
 def _completed(version: Version, total: int | None) -> Version:
     return version if version.total is not None else replace(version, total=total)
-
-
-def _changed(label: str, offset: int, how: str) -> SourceChangedError:
-    return SourceChangedError(
-        f"{label} was replaced while it was read: {how}", source=label, byte_offset=offset, hint="run it again."
-    )
-
-
-def _wrong_range(label: str, offset: int, status: int, told: str) -> TransportError:
-    return TransportError(
-        f"{label} answered {status} with another range than was asked for: "
-        f"asked bytes={offset}-, got Content-Range {told[:80] or 'none'}",
-        source=label,
-        byte_offset=offset,
-    )

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from streamframe.errors import PlanError, SourceChangedError, SourceError, TransportError, TruncatedError
+from streamframe.errors import BudgetError, SourceChangedError, SourceError, TransportError, TruncatedError
 from streamframe.io.locations import paths
 from streamframe.io.ranged import RangeIgnoredWarning
-from streamframe.testing import Handler, in_turn, never_answers, page, serve, status, with_length
+from streamframe.testing import (
+    Handler,
+    chunked,
+    chunks_cut_at,
+    cut_at,
+    in_turn,
+    never_answers,
+    page,
+    resets_after,
+    serve,
+    stalls_after,
+    status,
+    with_length,
+)
 
 BODY = os.urandom(300_000)
 OTHER = os.urandom(300_000)
 
 
-def opened(url):
-    return paths(url + "/a.parquet").given[0].open_ranged()
+def opened(url, **options):
+    return paths(url + "/a.parquet", options).given[0].open_ranged()
 
 
 @pytest.mark.parametrize("etag", ['"v1"', 'W/"v1"', None])
@@ -72,16 +87,78 @@ def test_a_wrong_content_range_is_refused(told):
             file.read_range(0, 10)
 
 
-def test_a_range_that_is_cut_is_truncated():
-    def cut(request):
-        request.head("206 Partial Content", "Content-Length: 10", "Content-Range: bytes 0-9/300000", 'ETag: "v1"')
-        request.send(BODY[:4])
-        request.connection.shutdown(2)
-
-    with serve(in_turn(page(BODY), cut)) as url, opened(url) as file:
+@pytest.mark.parametrize("breaks", [cut_at, chunks_cut_at, stalls_after, resets_after])
+def test_a_range_that_breaks_off_goes_on_where_it_stopped(breaks):
+    requests = []
+    first = breaks(40_000, BODY, 'ETag: "v1"', ranges=True)
+    with (
+        serve(in_turn(page(BODY), first, page(BODY)), requests) as url,
+        opened(url, read_timeout=0.1) as file,
+    ):
         assert file.size == len(BODY)
-        with pytest.raises(TruncatedError):
-            file.read_range(0, 10)
+        assert file.read_range(1000, 100_000) == BODY[1000:101_000]
+        assert file.retries == 1
+    assert [request.headers["range"] for request in requests[1:]] == ["bytes=1000-100999", "bytes=41000-100999"]
+
+
+def test_a_range_that_always_breaks_off_is_truncated_and_says_where():
+    with (
+        serve(in_turn(page(BODY), cut_at(0, BODY, 'ETag: "v1"', ranges=True))) as url,
+        opened(url, retries=1) as file,
+    ):
+        assert file.size == len(BODY)
+        with pytest.raises(TruncatedError) as caught:
+            file.read_range(1000, 10)
+    assert caught.value.byte_offset == 1000
+
+
+@pytest.mark.parametrize("line", ["429 X", "503 X", "500 X"])
+def test_a_busy_server_is_asked_for_a_range_again(line):
+    busy = status(line, "Retry-After: 0")
+    with serve(in_turn(busy, page(BODY), busy, page(BODY))) as url, opened(url) as file:
+        assert file.read_range(5, 10) == BODY[5:15]
+        assert file.retries == 2
+
+
+def test_several_ranges_are_asked_for_at_once():
+    together = threading.Barrier(3)  # each waits for the others: one after another would never end
+
+    def handle(request):
+        if request.range[0] is not None:
+            together.wait(10)
+        page(BODY)(request)
+
+    found = {}
+    with serve(handle) as url, opened(url) as file:
+        file.read_ranges([(0, 10), (1000, 10), (5000, 10)], found.__setitem__)
+    assert found == {0: BODY[:10], 1000: BODY[1000:1010], 5000: BODY[5000:5010]}
+
+
+def test_the_first_of_several_ranges_that_fails_ends_all():
+    def handle(request):
+        if request.range[0] is None:
+            page(BODY)(request)
+        elif request.range[0] == 0:
+            request.wait()
+        else:
+            status("404 Not Found")(request)
+
+    with serve(handle) as url, opened(url) as file, pytest.raises(SourceError, match="exist") as caught:
+        file.read_ranges([(0, 10), (1000, 10)], lambda offset, data: None)
+    assert caught.value.byte_offset == 1000
+
+
+def test_connections_are_used_again_after_a_clean_end():
+    ports = set()
+
+    def handle(request):
+        ports.add(request.connection.getpeername())
+        page(BODY)(request)
+
+    with serve(handle) as url, opened(url) as file:
+        for offset in range(0, 10_000, 1000):
+            file.read_range(offset, 10)
+    assert len(ports) == 1
 
 
 def test_beyond_the_end_is_truncated():
@@ -148,5 +225,23 @@ def test_a_size_that_is_not_the_expected_one_is_refused():
             location = paths(url + "/a.parquet", {"expect_bytes": size}).given[0]
             with location.open_ranged() as file, pytest.raises(kind):
                 file.read_range(0, 1)
-        with pytest.raises(PlanError, match="expect_bytes"):
-            paths(url + "/a.parquet", {"expect_sha256": "0" * 64}).given[0].open_ranged()
+
+
+def test_a_file_of_an_expected_sum_is_read_whole_and_held_against_it():
+    with serve(page(BODY)) as url:
+        with opened(url, expect_sha256=hashlib.sha256(BODY).hexdigest()) as file:
+            assert file.read_range(5, 10) == BODY[5:15]
+            assert file.bytes_read == len(BODY)
+        with opened(url, expect_sha256="0" * 64) as file, pytest.raises(SourceChangedError, match="SHA-256"):
+            file.read_range(5, 10)
+
+
+def test_a_copy_may_not_be_larger_than_allowed():
+    for handler in (with_length(BODY), chunked(BODY)):
+        with (
+            serve(handler) as url,
+            opened(url, max_copy="200KB") as file,
+            pytest.warns(RangeIgnoredWarning),
+            pytest.raises(BudgetError, match="max_copy"),
+        ):
+            file.read_range(5, 10)

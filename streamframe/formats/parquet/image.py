@@ -39,8 +39,7 @@ class FileImage:
     def of_chunks(cls, file: RangedFile, chunks: Iterable[Any]) -> Self:
         """Fetch the bytes of these column chunks."""
         image = cls(file.size)
-        for start, end in coalesced(_span(chunk) for chunk in chunks):
-            image.put(start, file.read_range(start, end - start))
+        file.read_ranges([(start, end - start) for start, end in coalesced(map(_span, chunks))], image.put)
         return image
 
     def put(self, offset: int, data: bytes) -> None:
