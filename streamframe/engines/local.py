@@ -22,7 +22,7 @@ from streamframe.errors import PlanError
 from streamframe.optimize.pushdown import Schemas, optimized
 from streamframe.options import Options, current_options
 from streamframe.plan.node import Node, Scan
-from streamframe.plan.report import RunReport, Stats
+from streamframe.plan.report import RunReport, Stats, worst
 from streamframe.plan.sink import Sink
 from streamframe.plan.source import BlockReader, OpenSource
 from streamframe.runtime.budget import Budget, Kept
@@ -119,6 +119,7 @@ class LocalRun:
             waiting_on=self._waiting_on(),
             seconds=time.perf_counter() - self._started,
             first_batch_s=self._first_batch_s,
+            completeness=worst([reader.completeness for reader in self._readers]),
         )
 
     def stop(self) -> None:
@@ -249,6 +250,7 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None) -> RunRepor
         bytes_read=stats.bytes_read,
         limit_bytes=stats.limit_bytes,
         first_batch_s=stats.first_batch_s,
+        completeness=stats.completeness,
     )
 
 

@@ -16,10 +16,12 @@ from streamframe.io.http_options import HttpOptions, without_own_keys
 from streamframe.io.http_stream import HttpStream
 from streamframe.io.location import Location
 from streamframe.io.ranged import RangedFile
-from streamframe.io.stream import ByteStream, Completeness
+from streamframe.io.stream import ByteStream
+from streamframe.plan.report import Completeness
 
 _CODINGS = {"gzip": GZIP, "x-gzip": GZIP, "zstd": ZSTD}
 _HTML = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html\b)", re.I | re.S)
+_HTML_STARTS = (b"<", b"\xef", b"\n", b"\r", b" ")
 _HTML_SNIFF_BYTES = 1024
 
 
@@ -101,7 +103,7 @@ class HttpContent(ByteStream):
                     f"{self.label} came with Content-Encoding {coding!r}, which was not asked for", source=self.label
                 )
             content = DecompressedStream(content, _CODINGS[coding])
-        if self._body.says_html and not self._html_is_fine:
+        if not self._html_is_fine:
             self._refuse_html(content)
         codec = self._codec
         if codec and codings:
@@ -115,7 +117,10 @@ class HttpContent(ByteStream):
 
     def _refuse_html(self, content: ByteStream) -> None:
         try:
-            head = content.read_up_to(_HTML_SNIFF_BYTES)
+            head = content.read_up_to(1)
+            # No more than a byte where it cannot be a page: a slow feed is not to wait for a kilobyte.
+            if self._body.says_html or head in _HTML_STARTS:
+                head += content.read_up_to(_HTML_SNIFF_BYTES)
         except DecodeError:
             return  # the decoder will say it better
         content.unread(head)

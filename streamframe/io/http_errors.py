@@ -17,12 +17,21 @@ if TYPE_CHECKING:
     import aiohttp
 
 
+_BRIEF_CHARS = 200
+
+
 def connection_errors() -> tuple[type[Exception], ...]:
     """Return what aiohttp and the sockets below it raise; a function, so that importing us does not import it."""
     import aiohttp
+
+    return aiohttp.ClientError, *parser_errors(), OSError, ValueError
+
+
+def parser_errors() -> tuple[type[Exception], ...]:
+    """Return what aiohttp raises for an answer that is not HTTP."""
     from aiohttp.http_exceptions import HttpProcessingError
 
-    return aiohttp.ClientError, HttpProcessingError, OSError, ValueError
+    return (HttpProcessingError,)
 
 
 def body_errors() -> tuple[type[Exception], ...]:
@@ -76,7 +85,7 @@ def read_error(error: BaseException, label: str, got: int, timeout_s: float | No
             byte_offset=got,
             hint='a server that needs longer is waited for with storage_options={"read_timeout": seconds}.',
         )
-    return TransportError(f"{label} lost the connection: {redact_text(str(error))}", source=label, byte_offset=got)
+    return TransportError(f"{label} lost the connection: {_brief(error)}", source=label, byte_offset=got)
 
 
 def truncated(label: str, got: int, wanted: int | None) -> TruncatedError:
@@ -130,14 +139,27 @@ def translated(error: BaseException, label: str, secrets: tuple[str, ...]) -> St
         if error.os_error.errno == socket.EAI_AGAIN:
             return TransportError(f"{label}: the host name cannot be looked up now", source=label)
         return TransportError(f"{label}: the host name is not known", source=label, hint="check the URL's host.")
-    reason = redact_text(str(error), secrets) or type(error).__name__
-    return TransportError(f"{label} cannot be reached: {reason}", source=label)
+    if isinstance(error, (*parser_errors(), aiohttp.ClientResponseError)):
+        said = _brief(getattr(error, "message", ""), secrets)
+        return TransportError(
+            f"{label} answered what is not valid HTTP: {said}",
+            source=label,
+            hint="is this a web server? The header, or the body's announced length, is damaged.",
+        )
+    return TransportError(f"{label} cannot be reached: {_brief(error, secrets)}", source=label)
+
+
+def _brief(error: object, secrets: tuple[str, ...] = ()) -> str:
+    """Return a foreign message without secrets, and without the pages of data that some quote."""
+    first_line = redact_text(str(error), secrets).strip().partition("\n")[0].rstrip(": ")
+    return first_line[:_BRIEF_CHARS] or type(error).__name__
 
 
 def shown(error: BaseException, secrets: tuple[str, ...]) -> BaseException | None:
-    """Return a cause for the traceback, unless its own text would show a secret."""
+    """Return a cause for the traceback, unless its own text would show a secret or quote pages of data."""
     text = f"{error} {error!r}"
-    return None if any(secret in text for secret in secrets) or redact_text(text) != text else error
+    hidden = len(text) > 4 * _BRIEF_CHARS or any(secret in text for secret in secrets) or redact_text(text) != text
+    return None if hidden else error
 
 
 def secrets_sent(fs: Any, url: str) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ Rules:
 - Nothing is asked before the first read, so `close` can free that too. No HEAD.
 - A body that stops early (a drop, a reset, a stall, too few bytes) goes on at the same byte of the
   same version on a new connection (`resume` says when that is safe, `retry` how often and how soon).
-- The end is verified against the size, or the last chunk. Where HTTP cannot tell, `completeness`
-  says so, and `expect_bytes` or `expect_sha256` can.
+- The end is verified against the size. Where the server names none, `completeness` says so, and
+  `expect_bytes` or `expect_sha256` can verify it.
 - At most what was asked for plus aiohttp's own buffer is held; behind that, TCP pushes back.
 - Only our own waiting for a byte counts as the server's silence.
 """
@@ -19,12 +19,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from streamframe.errors import SourceError, StreamError, TransportError
 from streamframe.io.http_client import Calls, ask
-from streamframe.io.http_errors import body_errors, connection_errors, secrets_sent, truncated, unexpected
+from streamframe.io.http_errors import (
+    body_errors,
+    connection_errors,
+    parser_errors,
+    secrets_sent,
+    truncated,
+    unexpected,
+)
 from streamframe.io.http_options import HttpOptions
 from streamframe.io.http_trouble import interrupted, no_answer, refused
 from streamframe.io.resume import Received, Unconfirmed, Version, condition, continuation
 from streamframe.io.retry import Attempts, Trouble
-from streamframe.io.stream import ByteStream, Completeness
+from streamframe.io.stream import ByteStream
+from streamframe.plan.report import Completeness
 
 if TYPE_CHECKING:
     import aiohttp
@@ -81,8 +89,9 @@ class HttpStream(ByteStream):
     @property
     def completeness(self) -> Completeness:
         options = self._options
+        # A last chunk is no proof: a proxy or an application that fails sends one as well.
         known = self.size is not None or options.expect_bytes is not None or options.expect_sha256 is not None
-        return "verified" if known or not self._ends_with_connection else "unknown"
+        return "verified" if known else "unknown"
 
     @property
     def content_codings(self) -> tuple[str, ...]:
@@ -219,7 +228,7 @@ class HttpStream(ByteStream):
             self._check_end()
         self._position += sum(map(len, pieces))
         if self._end is not None and self._position > self._end:
-            raise TransportError(f"{self.label} sent more bytes than it had announced", source=self.label)
+            raise self._excess()
         return [piece for piece in pieces if piece]
 
     def _check_end(self) -> None:
@@ -227,11 +236,21 @@ class HttpStream(ByteStream):
         wanted = self.size if self.size is not None else self._options.expect_bytes
         if self._position < max(wanted or 0, self._received.offset):
             raise Trouble(truncated(self.label, self._received.offset, wanted))
+        broken = self._protocol.exception() if self._protocol is not None else None
         # A body without a length ends when the connection does; but not every such end is meant.
-        if self._ends_with_connection and self._protocol is not None:
-            lost = self._protocol.exception()
-            if isinstance(lost, OSError):
-                raise Trouble(truncated(self.label, self._received.offset, None), lost)
+        if self._ends_with_connection and isinstance(broken, OSError):
+            raise Trouble(truncated(self.label, self._received.offset, None), broken)
+        # aiohttp takes what follows a body for the next answer, and stumbles over it.
+        if self._end is not None and isinstance(broken, parser_errors()):
+            raise self._excess()
+
+    def _excess(self) -> TransportError:
+        return TransportError(
+            f"{self.label} sent more bytes than the {self._end:,} it had announced",
+            source=self.label,
+            byte_offset=self._end,
+            hint="the server is wrong about its file: nobody can tell which bytes are.",
+        )
 
     def _check_expected(self) -> None:
         got, options = self._received.offset, self._options

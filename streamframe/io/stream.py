@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from streamframe.errors import PlanError, SourceError, StreamError
-
-Completeness = Literal["verified", "unknown"]
+from streamframe.plan.report import Completeness
 
 
 class ByteStream(ABC):

@@ -6,6 +6,7 @@ say the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from typing import Literal
@@ -13,6 +14,7 @@ from typing import Literal
 from streamframe.plan.quantities import human_bytes, human_count, human_rate, human_seconds, plural
 
 WaitingOn = Literal["source", "decode", "consumer"]
+Completeness = Literal["verified", "unknown"]
 # A receipt stays one glance long, however many files were written.
 _SHOWN_FILES = 3
 
@@ -45,6 +47,8 @@ class Stats:
         Time since the run started.
     first_batch_s : float or None
         Seconds from the start to the first batch; None while there is none.
+    completeness : {"verified", "unknown"}
+        Whether what was read up to its end is sure to be all there is; see `RunReport`.
     """
 
     rows: int
@@ -58,6 +62,7 @@ class Stats:
     waiting_on: WaitingOn | None
     seconds: float
     first_batch_s: float | None
+    completeness: Completeness = "verified"
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return (label, value) pairs in the order in which a person asks for them."""
@@ -69,6 +74,7 @@ class Stats:
             ("held now", f"{human_bytes(self.bytes_buffered)} of {human_bytes(self.limit_bytes)}"),
             ("peak held", human_bytes(self.peak_bytes)),
             *_retry_facts(self.retries),
+            *_completeness_facts(self.completeness),
             ("waiting on", self.waiting_on or "nobody"),
         )
 
@@ -97,6 +103,9 @@ class RunReport:
         The bytes that the run was allowed to hold: the option `memory`.
     first_batch_s : float or None
         Seconds from the start to the first batch; None if there was none.
+    completeness : {"verified", "unknown"}
+        ``"unknown"`` if a server named no size, so that an early end cannot be told from the end;
+        ``expect_bytes`` or ``expect_sha256`` in `storage_options` verify such a source too.
     """
 
     rows: int
@@ -108,6 +117,7 @@ class RunReport:
     bytes_read: int
     limit_bytes: int
     first_batch_s: float | None
+    completeness: Completeness = "verified"
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return (label, value) pairs in the order in which a person asks for them."""
@@ -122,6 +132,7 @@ class RunReport:
             *_time_facts(self.rows, self.seconds, self.first_batch_s),
             ("peak held", f"{human_bytes(self.peak_bytes)} of {human_bytes(self.limit_bytes)}"),
             *_retry_facts(self.retries),
+            *_completeness_facts(self.completeness),
         )
 
     def __repr__(self) -> str:
@@ -136,6 +147,11 @@ class RunReport:
             for label, value in self.facts()
         )
         return f'<table><caption style="text-align:left">{type(self).__name__}</caption><tbody>{rows}</tbody></table>'
+
+
+def worst(found: Iterable[Completeness]) -> Completeness:
+    """Return what holds for all parts together."""
+    return "unknown" if "unknown" in found else "verified"
 
 
 def printable(text: str) -> str:
@@ -154,3 +170,9 @@ def _time_facts(rows: int, seconds: float, first_batch_s: float | None) -> list[
 
 def _retry_facts(retries: int) -> list[tuple[str, str]]:
     return [("retries", human_count(retries))] if retries else []
+
+
+def _completeness_facts(completeness: Completeness) -> list[tuple[str, str]]:
+    if completeness == "verified":
+        return []
+    return [("complete", "unknown: a server named no size; expect_bytes or expect_sha256 would prove it")]

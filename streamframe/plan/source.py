@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import pyarrow as pa
 
 from streamframe.batch import Mark
+from streamframe.plan.report import Completeness
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -103,6 +104,11 @@ class BlockReader(ABC):
     def retries(self) -> int:
         """Connections that were opened again after a fault."""
         return 0
+
+    @property
+    def completeness(self) -> Completeness:
+        """Whether what was read up to its end is sure to be all there is."""
+        return "verified"
 
     @abstractmethod
     def next_bytes(self) -> int:

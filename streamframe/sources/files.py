@@ -18,6 +18,7 @@ from streamframe.io.location import Location
 from streamframe.io.locations import Paths
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Scan
+from streamframe.plan.report import Completeness, worst
 from streamframe.plan.source import Block, BlockReader, OpenSource, Source
 
 
@@ -94,6 +95,7 @@ class _FilesReader(BlockReader):
         self._closed = False
         self._bytes_before = 0
         self._retries_before = 0
+        self._completeness_before: Completeness = "verified"
 
     @property
     def bytes_read(self) -> int:
@@ -107,6 +109,10 @@ class _FilesReader(BlockReader):
     def retries(self) -> int:
         return self._retries_before + self._current.retries
 
+    @property
+    def completeness(self) -> Completeness:
+        return worst([self._completeness_before, self._current.completeness])
+
     def next_bytes(self) -> int:
         return self._current.next_bytes()
 
@@ -119,6 +125,7 @@ class _FilesReader(BlockReader):
             with self._lock:
                 self._bytes_before += finished.bytes_read
                 self._retries_before += finished.retries
+                self._completeness_before = worst([self._completeness_before, finished.completeness])
                 self._current = opened
                 closed = self._closed
             finished.close()

@@ -7,6 +7,7 @@ import pyarrow as pa
 from streamframe.batch import Mark, held_bytes
 from streamframe.formats.csv.decode import Decoding
 from streamframe.formats.csv.records import Piece, Records
+from streamframe.plan.report import Completeness
 from streamframe.plan.source import Block, BlockReader, Decoded
 
 
@@ -48,6 +49,10 @@ class CsvReader(BlockReader):
     @property
     def retries(self) -> int:
         return self._records.stream.retries
+
+    @property
+    def completeness(self) -> Completeness:
+        return self._records.stream.completeness
 
     def next_bytes(self) -> int:
         return int(self._records.held_bytes * (1 + self._ratio.value))

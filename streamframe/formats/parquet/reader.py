@@ -114,6 +114,10 @@ class _ParquetReader(BlockReader):
         # Arrow reads a local file by itself, so what it took is told by the footer.
         return self._seen_bytes if self._file.local_path else self._file.bytes_read
 
+    @property
+    def retries(self) -> int:
+        return self._file.retries
+
     def next_bytes(self) -> int:
         self._pending = self._pending or next(self._blocks, None)
         return self._pending.nbytes if self._pending is not None else 0
