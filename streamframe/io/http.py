@@ -21,7 +21,6 @@ from streamframe.plan.report import Completeness
 
 _CODINGS = {"gzip": GZIP, "x-gzip": GZIP, "zstd": ZSTD}
 _HTML = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html\b)", re.I | re.S)
-_HTML_STARTS = (b"<", b"\xef", b"\n", b"\r", b" ")
 _HTML_SNIFF_BYTES = 1024
 
 
@@ -116,14 +115,15 @@ class HttpContent(ByteStream):
         return DecompressedStream(content, codec) if codec else content
 
     def _refuse_html(self, content: ByteStream) -> None:
+        head = bytearray(_HTML_SNIFF_BYTES)
         try:
-            head = content.read_up_to(1)
-            # No more than a byte where it cannot be a page: a slow feed is not to wait for a kilobyte.
-            if self._body.says_html or head in _HTML_STARTS:
-                head += content.read_up_to(_HTML_SNIFF_BYTES)
+            # What comes first, and no more: a slow feed is not to wait for a kilobyte.
+            with memoryview(head) as target:
+                count = content.read_into(target)
         except DecodeError:
             return  # the decoder will say it better
-        content.unread(head)
+        del head[count:]
+        content.unread(bytes(head))
         if _HTML.match(head):
             raise SourceError(
                 f"{self.label} is an HTML page, not data",

@@ -59,9 +59,14 @@ class Calls:
             return future.result()
         except concurrent.futures.CancelledError:
             raise closed_error(self._label) from None
-        finally:
-            # After a Ctrl-C here the coroutine would go on without anyone waiting for it.
+        except KeyboardInterrupt:
+            # The coroutine would go on without anyone waiting for it, and write into what the caller
+            # thinks its own again: it has to be gone before this returns.
             future.cancel()
+            with contextlib.suppress(concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
+                asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result(timeout=1)
+            raise
+        finally:
             with self._lock:
                 self._running.discard(future)
 

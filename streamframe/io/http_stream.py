@@ -59,13 +59,14 @@ class HttpStream(ByteStream):
         self._calls = Calls(fs.loop, label)
         self._attempts = Attempts(options.retries)
         self._received = Received(label, with_sha256=options.expect_sha256 is not None)
-        self._ready: list[memoryview] = []
+        self._left = memoryview(b"")  # what the last target had no room for
         self._version: Version | None = None
         self._ask_for_all = False
         # Of the connection under way: its answer, where its next byte belongs, where its body ends,
-        # what has broken it behind bytes that are still good.
+        # how much of it aiohttp has handed over, what has broken it behind bytes that are still good.
         self._response: aiohttp.ClientResponse | None = None
         self._protocol: Any = None
+        self._taken = 0
         self._position = 0
         self._end: int | None = None
         self._broken: BaseException | None = None
@@ -99,11 +100,6 @@ class HttpStream(ByteStream):
         named = self._connected().coding
         return tuple(name for part in named.split(",") if (name := part.strip().lower()) not in ("", "identity"))
 
-    @property
-    def says_html(self) -> bool:
-        """The server calls the body HTML. Connects if need be."""
-        return self._connected().html
-
     def _connected(self) -> Version:
         if self._version is None:
             self._calls.run(self._persist(self._open))
@@ -111,26 +107,9 @@ class HttpStream(ByteStream):
         return self._version
 
     def _fill(self, target: memoryview) -> int:
-        while not self._ready:
-            pieces = self._calls.run(self._persist(lambda: self._take(len(target))))
-            if not pieces:
-                self._check_expected()
-                return 0
-            self._ready = [fresh for piece in pieces if len(fresh := self._received.fresh(piece))]
-            if self._ready:
-                self._attempts.progressed()
-        # Copied and summed here and not on the loop, which has other streams to serve; and after a
-        # Ctrl-C nobody else may write to `target`.
-        filled = 0
-        while self._ready and filled < len(target):
-            piece = self._ready[0][: len(target) - filled]
-            target[filled : filled + len(piece)] = piece
-            filled += len(piece)
-            self._ready[0] = self._ready[0][len(piece) :]
-            if not self._ready[0]:
-                del self._ready[0]
-        # All at once, as each call gives the interpreter's lock to the loop and has to get it back.
-        self._received.add(target[:filled])
+        filled = self._calls.run(self._persist(lambda: self._take(target)))
+        if not filled:
+            self._check_expected()
         return filled
 
     async def _persist(self, step: Callable[[], Awaitable[T]]) -> T:
@@ -182,6 +161,7 @@ class HttpStream(ByteStream):
             self._version, self._position, self._end = found.version, found.start, found.end
         self._received.goes_on_at(self._position)
         self._response = response
+        self._taken = 0
         self._broken = None
         self._ends_with_connection = length is None and "Transfer-Encoding" not in headers
         connection = response.connection  # None if the body is here already
@@ -191,45 +171,69 @@ class HttpStream(ByteStream):
             self._protocol.read_timeout = None
             self._protocol.start_timeout()
 
-    async def _take(self, room: int) -> list[bytes]:
-        """Wait for some bytes, then gather what else is there; return none at the verified end.
+    async def _take(self, target: memoryview) -> int:
+        """Wait for some bytes, and copy them and what else is there; return 0 at the verified end.
 
-        A round trip to the loop costs as much as 64 KiB, so all that aiohttp holds is taken, which may
-        be more than `room`; and the socket is looked at again while there is less.
+        The copy is made here, on the loop: a thread that copies beside it fights it for the
+        interpreter's lock, which costs more than the copy. And the socket is looked at again while
+        there is room, as a round trip between the threads costs as much as 64 KiB.
         """
         if self._response is None:
             await self._open()
         assert self._response is not None
-        if self._response.status == 416:
-            return []
         content = self._response.content
-        pieces: list[bytes] = []
+        # One buffer as it came from the socket: what aiohttp offers in public would join several,
+        # which is one more copy, and the pages for it.
+        pop = getattr(content, "_read_nowait_chunk", content.read_nowait)
+        filled = self._copy(self._left, target)
         try:
-            if self._broken is not None:
-                raise self._broken
-            async with asyncio.timeout(self._options.read_timeout_s):
-                piece = await content.readany()
-            while piece:
-                pieces.append(piece)
-                room -= len(piece)
-                if room <= 0:
+            while filled < len(target):
+                piece = pop(-1) if content.total_bytes > self._taken else await self._arrived(wait=not filled)
+                if not piece:
                     break
-                await asyncio.sleep(0)
-                piece = content.read_nowait()
+                self._taken += len(piece)
+                self._position += len(piece)
+                if self._end is not None and self._position > self._end:
+                    raise self._excess()
+                filled += self._copy(self._received.fresh(piece), target[filled:])
         except body_errors() as error:
-            if self._broken is None:
-                self._broken = error
-                pieces.append(_left_in(content))
-            if not any(pieces):
+            if isinstance(error, StreamError):
+                raise
+            # What came before it is good, and has to be handed on first.
+            self._broken = error
+            if not filled:
                 cut = truncated(self.label, self._received.offset, self.size)
                 failed = interrupted(error, cut, self._secrets, timeout_s=self._options.read_timeout_s)
                 raise failed from failed.__cause__
-        if not any(pieces):
+        if filled:
+            self._received.add(target[:filled])
+            self._attempts.progressed()
+        else:
             self._check_end()
-        self._position += sum(map(len, pieces))
-        if self._end is not None and self._position > self._end:
-            raise self._excess()
-        return [piece for piece in pieces if piece]
+        return filled
+
+    async def _arrived(self, *, wait: bool) -> bytes:
+        """Return what arrives next; nothing at the end of the body, or where there is nothing now."""
+        assert self._response is not None
+        if self._response.status == 416:
+            return b""
+        content = self._response.content
+        await asyncio.sleep(0)  # the loop looks at the socket
+        if content.total_bytes > self._taken:
+            return content.read_nowait()
+        if self._broken is not None:
+            raise self._broken
+        if not wait:
+            return b""
+        async with asyncio.timeout(self._options.read_timeout_s):
+            return await content.readany()
+
+    def _copy(self, piece: bytes | memoryview, target: memoryview) -> int:
+        """Copy as much as there is room for, and keep the rest; return how much that was."""
+        count = min(len(piece), len(target))
+        target[:count] = piece if count == len(piece) else piece[:count]
+        self._left = memoryview(piece)[count:]
+        return count
 
     def _check_end(self) -> None:
         """Raise the trouble if what looks like the end of the body is not the end of the file."""
@@ -275,12 +279,3 @@ class HttpStream(ByteStream):
         with contextlib.suppress(Exception):  # the interpreter may be half gone
             self._closed = True
             self._release(wait=False)
-
-
-def _left_in(content: aiohttp.StreamReader) -> bytes:
-    """Take out what arrived before the connection broke; aiohttp itself would drop it."""
-    content.set_exception(None)  # type: ignore[arg-type]
-    try:
-        return content.read_nowait()
-    except TimeoutError:  # of a user's limit for the whole, which is over then
-        return b""

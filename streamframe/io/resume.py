@@ -36,7 +36,6 @@ class Version:
     modified: str | None
     modified_is_safe: bool
     coding: str
-    html: bool
 
     @classmethod
     def of(cls, headers: Mapping[str, str], *, total: int | None) -> Self:
@@ -48,7 +47,6 @@ class Version:
             modified=modified,
             modified_is_safe=changed is not None and sent is not None and sent - changed >= _SAFE_AGE,
             coding=headers.get("Content-Encoding", ""),
-            html="html" in headers.get("Content-Type", "").lower(),
         )
 
     @property
@@ -128,8 +126,8 @@ def continuation(
         found = Version.of(headers, total=length)
         if not offset:
             # Nothing was handed on, so any version will do, if it is wrapped as we have seen it.
-            if (found.coding, found.html) != (version.coding, version.html):
-                raise source_changed(label, "its coding or its kind is another", 0)
+            if found.coding != version.coding:
+                raise source_changed(label, "its coding is another", 0)
         elif version.is_same_file(found) is False or (length is not None and length < offset):
             raise source_changed(label, "its size, ETag or date is another", offset)
         return Continuation(0, length, found if not offset else _completed(version, length))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import gzip
 import os
+import signal
 import threading
 import time
 import weakref
@@ -281,20 +282,23 @@ def test_what_was_unread_comes_again():
 
 def test_after_a_ctrl_c_in_a_read_the_stream_does_not_go_on():
     """Bytes that arrived while the exception was raised are gone; to go on would skip them."""
-    with serve(with_length(CSV)) as url, paths(url + "/a.csv").given[0].open_stream() as stream:
+
+    def handle(request):
+        request.head("200 OK", f"Content-Length: {len(CSV)}")
+        request.send(CSV[:10])
+        reading.wait(10)
+        os.kill(os.getpid(), signal.SIGINT)
+        request.send(CSV[10:])
+
+    reading = threading.Event()
+    with serve(handle) as url, paths(url + "/a.csv").given[0].open_stream() as stream:
         stream.read_up_to(10)
-        target = _Interrupting()
+        target = memoryview(bytearray(len(CSV)))
         with pytest.raises(KeyboardInterrupt):
-            stream.read_into(target)
+            reading.set()
+            while True:
+                stream.read_into(target)
+        before = bytes(target)
         with pytest.raises(SourceError, match="interrupted"):
             drain(stream)
-
-
-class _Interrupting:
-    """A target whose filling is where the Ctrl-C arrives."""
-
-    def __len__(self):
-        return 100
-
-    def __setitem__(self, where, data):
-        raise KeyboardInterrupt
+        assert bytes(target) == before

@@ -239,7 +239,7 @@ def test_before_the_first_byte_a_new_version_is_fine_but_a_page_of_html_is_not()
     with serve(in_turn(broken, with_length(OTHER, 'ETag: "v2"'))) as url:
         assert read_all(url + "/a.csv") == OTHER
     with serve(in_turn(broken, with_length(b"<html>", "Content-Type: text/html"))) as url:
-        assert isinstance(error_of(url), SourceChangedError)
+        assert "HTML page" in str(error_of(url))
     with serve(in_turn(broken, with_length(gzip.compress(BODY), "Content-Encoding: gzip"))) as url:
         assert isinstance(error_of(url), SourceChangedError)
 
