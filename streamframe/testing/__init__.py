@@ -34,7 +34,6 @@ from streamframe.testing.answers import (
 from streamframe.testing.catalog import FAULTS
 from streamframe.testing.faults import (
     breaks_off,
-    changes_version,
     chunks_cut_at,
     cut_at,
     drips,
@@ -55,7 +54,6 @@ __all__ = [
     "Request",
     "breaks_off",
     "by_path",
-    "changes_version",
     "chunked",
     "chunks_cut_at",
     "cut_at",

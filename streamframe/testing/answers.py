@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -149,9 +150,12 @@ def by_path(**handlers: Handler) -> Handler:
 def in_turn(*handlers: Handler) -> Handler:
     """The first request gets the first handler, and so on; the last one stays."""
     left = list(handlers)
+    lock = threading.Lock()
 
     def handle(request: Request) -> None:
-        (left.pop(0) if len(left) > 1 else left[0])(request)
+        with lock:
+            handler = left.pop(0) if len(left) > 1 else left[0]
+        handler(request)
 
     return handle
 

@@ -5,7 +5,7 @@ Rule: each says in one line what the client sees; what goes wrong is exact to th
 
 from __future__ import annotations
 
-from streamframe.testing.answers import Answer, chunks, in_turn, page, part, right_answer, with_length
+from streamframe.testing.answers import Answer, chunks, page, part, right_answer, with_length
 from streamframe.testing.server import Handler, Request, hang_up, reset
 
 LOGIN_PAGE = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Please sign in.</body></html>\n"
@@ -149,11 +149,6 @@ def lies_about_length(announced: int, body: bytes, *fields: str) -> Handler:
         hang_up(request)
 
     return handle
-
-
-def changes_version(first: Handler, body: bytes, *fields: str) -> Handler:
-    """Answer as `first` does, once; from then on there is another file, of another ETag."""
-    return in_turn(first, page(body, *fields, etag='"v2"'))
 
 
 def shows_html(body: bytes = LOGIN_PAGE, *fields: str) -> Handler:

@@ -50,7 +50,7 @@ def read_names(
         if known is None:
             what = "no header line" if header else "no line to count the columns of"
             hint = "pass names=[...] if a file without lines is right." if header else "pass names=[...]."
-            raise DecodeError(f"{label} is empty: {what}", source=label, hint=hint)
+            raise DecodeError(f"{label} is empty: {what}", source=label, byte_offset=0, hint=hint)
         return known
     offset, text = first
     try:

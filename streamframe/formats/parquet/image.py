@@ -107,5 +107,6 @@ def _not_parquet(file: RangedFile, why: str) -> DecodeError:
     return DecodeError(
         f"{file.label} is not a complete Parquet file: {why}",
         source=file.label,
+        byte_offset=file.size,
         hint="check the path and the suffix; download or write the file again if it was cut short.",
     )
