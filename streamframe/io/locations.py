@@ -116,11 +116,15 @@ def _location(path: Any, options: dict[str, Any]) -> Location:
 
 
 def _from_text(text: str, options: dict[str, Any]) -> Location:
+    allow_chained, options = _allow_chained(options)
     if _chained(text):
-        raise PlanError(
-            f"{redact(text)} is a chained URL, which can serve a truncated copy as good",
-            hint="give the innermost URL; compression is read by its suffix.",
-        )
+        if not allow_chained:
+            raise PlanError(
+                f"{redact(text)} is a chained URL, which can serve a truncated copy as good",
+                hint="give the innermost URL; compression is read by its suffix. "
+                'With {"allow_chained": True} in storage_options fsspec reads it alone, without our checks.',
+            )
+        return RemoteLocation(label=redact(text), uri=text, storage_options=options, chained=True)
     scheme, slashes, rest = text.partition("://")
     scheme = scheme.lower()
     if not slashes or not re.fullmatch(r"[a-z][a-z0-9+.\-]*", scheme):
@@ -187,6 +191,13 @@ def _checked_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
 def _no_options(options: dict[str, Any], what: str) -> None:
     if options:
         raise PlanError(f"storage_options do nothing for {what}", hint="leave them out, or give a URL.")
+
+
+def _allow_chained(options: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+    value = options.get("allow_chained", False)
+    if not isinstance(value, bool):
+        raise PlanError(f"storage_options: allow_chained needs True or False, got {value!r}")
+    return value, {name: other for name, other in options.items() if name != "allow_chained"}
 
 
 def _check_http_options(options: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from streamframe.errors import MissingDependencyError, SourceError, StreamError, TransportError, TruncatedError
 from streamframe.io.location import Location, has_glob
 from streamframe.io.ranged import RangedFile
-from streamframe.io.redact import redact, redact_text, secrets_of
+from streamframe.io.redact import forget_hidden, links, redact, redact_text, secrets_in, secrets_of, shows_secrets
 from streamframe.io.stream import ByteStream, closed_error
 
 T = TypeVar("T")
@@ -33,13 +33,18 @@ class RemoteLocation(Location):
     uri: str = field(repr=False)
     storage_options: dict[str, Any] = field(default_factory=dict, repr=False, hash=False)
     fs: Any = field(default=None, repr=False, compare=False)
+    chained: bool = field(default=False, repr=False)
 
     @property
     def name(self) -> str:
-        return self.uri.rpartition("/")[2]
+        # Of a chain it is in the first link that has a path.
+        link = next((link for link in links(self.uri) if "://" in link), self.uri) if self.chained else self.uri
+        if link.lower().startswith(("http://", "https://")):
+            link = link.partition("?")[0]
+        return link.rpartition("/")[2]
 
     def expand(self) -> Sequence[Location]:
-        if not has_glob(self.uri):
+        if self.chained or not has_glob(self.uri):
             return (self,)
         fs, path = filesystem_and_path(self)
         with_name = self._guard(lambda: [path] if fs.exists(path) else sorted(fs.glob(path, detail=False)))
@@ -55,7 +60,7 @@ class RemoteLocation(Location):
         return _RemoteStream(self)
 
     def _guard(self, call: Callable[[], T]) -> T:
-        return guarded(call, self.label, self.uri)
+        return guarded(call, self.label, self.uri, secrets_in(self.storage_options))
 
 
 class _RemoteStream(ByteStream):
@@ -64,8 +69,9 @@ class _RemoteStream(ByteStream):
     def __init__(self, location: RemoteLocation) -> None:
         super().__init__(location.label)
         self._location = location
-        fs, path = filesystem_and_path(location)
-        self._file = location._guard(lambda: fs.open(path, "rb", block_size=_AHEAD_BYTES, cache_type="readahead"))
+        # An archive's filesystem closes the archive when nobody holds it.
+        self._fs, path = filesystem_and_path(location)
+        self._file = location._guard(lambda: self._fs.open(path, "rb", block_size=_AHEAD_BYTES, cache_type="readahead"))
         if isinstance(self._file, io.BytesIO):
             # memory:// hands the same open file to everyone; a copy of its own shares the bytes.
             self._file = io.BytesIO(self._file.getvalue())
@@ -141,10 +147,15 @@ def filesystem_and_path(location: RemoteLocation) -> tuple[Any, str]:
         If the package for the protocol is not installed.
     """
     fs = location.fs
+    if location.chained:
+        import fsspec
+
+        fs, path = location._guard(lambda: fsspec.core.url_to_fs(location.uri, **location.storage_options))
+        return fs, str(path)
     if fs is None:
         protocol = location.uri.partition("://")[0]
         try:
-            fs = guarded(lambda: _filesystem(protocol, location), location.label, location.uri)
+            fs = location._guard(lambda: _filesystem(protocol, location))
         except ImportError as error:
             package, extra = _EXTRAS.get(protocol, (None, None))
             if package and extra:
@@ -161,8 +172,16 @@ def _filesystem(protocol: str, location: RemoteLocation) -> Any:
     return fsspec.filesystem(protocol, **{**in_uri, **location.storage_options})
 
 
-def guarded(call: Callable[[], T], label: str, uri: str) -> T:
-    """Run a call into fsspec; whatever it raises becomes a `SourceError`."""
+def guarded(call: Callable[[], T], label: str, uri: str, secrets: tuple[str, ...] = ()) -> T:
+    """Run a call into fsspec; whatever it raises becomes a `SourceError` without secrets."""
+    try:
+        return _translating(call, label, (*secrets, *secrets_of(uri)))
+    except SourceError as error:
+        forget_hidden(error)
+        raise
+
+
+def _translating(call: Callable[[], T], label: str, secrets: tuple[str, ...]) -> T:
     try:
         return call()
     except (StreamError, ImportError):
@@ -179,9 +198,9 @@ def guarded(call: Callable[[], T], label: str, uri: str) -> T:
         refused = SourceError(f"{label} may not be read", source=label, hint=hint)
         raise _with_errno(refused, error) from None
     except Exception as error:  # stores raise what they like: botocore, google, aiohttp
-        text = redact_text(str(error) or type(error).__name__, secrets_of(uri))
-        shown = error if redact_text(repr(error), secrets_of(uri)) == repr(error) else None
-        raise _with_errno(SourceError(f"{label} cannot be read: {text}", source=label), error) from shown
+        text = redact_text(str(error) or type(error).__name__, secrets)
+        cause = None if shows_secrets(error, secrets) else error
+        raise _with_errno(SourceError(f"{label} cannot be read: {text}", source=label), error) from cause
 
 
 def _with_errno(error: SourceError, cause: Exception) -> SourceError:
