@@ -11,10 +11,24 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from streamframe.errors import PlanError, SourceChangedError, SourceError, StreamError, TransportError, TruncatedError
-from streamframe.io.redact import redact, redact_text, secrets_of
+from streamframe.io.http_proxy import environment_proxies
+from streamframe.io.redact import redact, redact_text, secrets_in, secrets_of, shows_secrets
 
 if TYPE_CHECKING:
     import aiohttp
+
+_PROXY_HINT = (
+    "the proxy comes from storage_options or from HTTP_PROXY and HTTPS_PROXY, its user and password are part of its "
+    'URL; NO_PROXY, or {"proxy": None}, goes around it.'
+)
+_UNKNOWN_AUTHORITY_HINT = (
+    "if its authority is your own, name its file in SSL_CERT_FILE, or pass "
+    'storage_options={"ssl": ssl.create_default_context(cafile="…")}.'
+)
+_WRONG_HOST_HINT = "it belongs to another server: check the URL's host."
+_OVER_HINT = "its dates are for the server's owner to mend; check this machine's clock too."
+# OpenSSL's X509_V_ERR numbers.
+_CERTIFICATE_HINTS = {9: _OVER_HINT, 10: _OVER_HINT, 62: _WRONG_HOST_HINT, 64: _WRONG_HOST_HINT}
 
 
 _BRIEF_CHARS = 200
@@ -50,7 +64,10 @@ def status_error(response: aiohttp.ClientResponse, url: str) -> SourceError:
     status = response.status
     label = redact(url)
     response.close()
-    said = f"{label} answered {status} {response.reason or ''}".rstrip()
+    # Some servers repeat what they were sent.
+    sent = response.request_info
+    secrets = (*secrets_of(url), *secrets_of(str(sent.url)), *secrets_in({"headers": dict(sent.headers)}))
+    said = f"{label} answered {status} {redact_text(response.reason or '', secrets)}".rstrip()
     if status in (404, 410):
         error = SourceError.missing(label)
         error.errno = errno.ENOENT
@@ -61,12 +78,15 @@ def status_error(response: aiohttp.ClientResponse, url: str) -> SourceError:
         return SourceError(
             f"{said}: access is refused",
             source=label,
-            hint='pass storage_options={"headers": {"Authorization": "…"}}, or a new link if this one has expired.',
+            hint='pass storage_options={"auth": ("user", "password")}, or {"headers": {"Authorization": "Bearer …"}} '
+            "for a token; or a new link if this one has expired.",
         )
+    if status == 407:
+        return TransportError(f"{label}: the proxy answered 407: it wants a user", source=label, hint=_PROXY_HINT)
     if status == 429 or status >= 500:
         wait = response.headers.get("Retry-After")
         return TransportError(
-            said + (f" and asks to wait (Retry-After: {wait[:40]})" if wait else ""),
+            said + (f" and asks to wait (Retry-After: {redact_text(wait, secrets)[:40]})" if wait else ""),
             source=label,
             hint="the server is busy or broken: try again later.",
         )
@@ -129,12 +149,24 @@ def translated(error: BaseException, label: str, secrets: tuple[str, ...]) -> St
         return PlanError(f"{label} is not a valid URL")
     if isinstance(error, asyncio.TimeoutError):
         return TransportError(f"{label} did not answer in time", source=label, hint="is the host right, and up?")
-    if isinstance(error, aiohttp.ClientSSLError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return _bad_certificate(error.certificate_error, label)
+    if isinstance(error, aiohttp.ClientSSLError) or "[SSL" in str(error):
+        # What servers say to a client without a certificate, from TLS 1.3 on and before.
+        wants_ours = any(alert in str(error) for alert in ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE"))
         return TransportError(
             f"{label}: no secure connection: {redact_text(str(error), secrets)}",
             source=label,
-            hint='for a certificate of your own pass storage_options={"ssl": an ssl.SSLContext}.',
+            hint='if it wants a certificate of yours, pass storage_options={"ssl": …}, a context with load_cert_chain.'
+            if wants_ours
+            else "does the server speak https at this port?",
         )
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        reason = redact_text(f"{error.status} {error.message}".rstrip(), secrets)
+        return TransportError(f"{label}: the proxy answered {reason}", source=label, hint=_PROXY_HINT)
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        place = f"{error.host}:{error.port}"
+        return TransportError(f"{label}: the proxy {place} cannot be reached", source=label, hint=_PROXY_HINT)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         if error.os_error.errno == socket.EAI_AGAIN:
             return TransportError(f"{label}: the host name cannot be looked up now", source=label)
@@ -155,13 +187,22 @@ def _brief(error: object, secrets: tuple[str, ...] = ()) -> str:
     return first_line[:_BRIEF_CHARS] or type(error).__name__
 
 
+def _bad_certificate(error: Exception, label: str) -> TransportError:
+    code, said = getattr(error, "verify_code", 0), getattr(error, "verify_message", None) or str(error)
+    return TransportError(
+        f"{label}: no secure connection, as the server's certificate is refused: {said}",
+        source=label,
+        hint=_CERTIFICATE_HINTS.get(code, _UNKNOWN_AUTHORITY_HINT),
+    )
+
+
 def shown(error: BaseException, secrets: tuple[str, ...]) -> BaseException | None:
-    """Return a cause for the traceback, unless its own text would show a secret or quote pages of data."""
-    text = f"{error} {error!r}"
-    hidden = len(text) > 4 * _BRIEF_CHARS or any(secret in text for secret in secrets) or redact_text(text) != text
+    """Return a cause for the traceback, unless it would show a secret or quote pages of data."""
+    hidden = len(f"{error} {error!r}") > 4 * _BRIEF_CHARS or shows_secrets(error, secrets)
     return None if hidden else error
 
 
 def secrets_sent(fs: Any, url: str) -> tuple[str, ...]:
-    """Return what no text may show: the URL's secrets and the values of the user's headers."""
-    return (*secrets_of(url), *map(str, dict(fs.kwargs.get("headers") or {}).values()))
+    """Return what no text may show: the URL's secrets, those of the user's options and of the environment's proxies."""
+    given = (fs.kwargs, fs.client_kwargs, {"proxy": environment_proxies()})
+    return (*secrets_of(url), *(secret for options in given for secret in secrets_in(options)))
