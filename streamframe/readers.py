@@ -49,7 +49,7 @@ def read(path: Any, *, storage_options: Mapping[str, Any] | None = None, **forei
     path
         A str, a PathLike, a UPath, an open binary file, a glob, or a list of these; any fsspec scheme.
     storage_options
-        What fsspec takes for the scheme.
+        What fsspec takes for the scheme, and for http(s) what `read_csv` names.
 
     Raises
     ------
@@ -135,6 +135,19 @@ def read_csv(
         is no limit for the whole), ``expect_bytes`` and ``expect_sha256`` (what the body must be,
         as it is on the wire; anything else is an error).
 
+        Who asks: ``auth`` (``("user", "password")``; or both in the URL, or a token as
+        ``{"headers": {"Authorization": "Bearer ..."}}``) and ``cookies``. They never leave the
+        scheme, host and port that were named, whatever a redirect says. ``ssl`` is an
+        `ssl.SSLContext` for a private authority (which SSL_CERT_FILE can name as well) or a
+        client's certificate; it holds for redirects too.
+
+        ``proxy`` is ``"http://user:password@host:port"``; by default HTTP_PROXY, HTTPS_PROXY,
+        ALL_PROXY and NO_PROXY count, and None goes around them.
+
+        ``allow_chained=True``, for any scheme, lets chained URLs (``simplecache::https://...``,
+        ``zip://a.csv::s3://...``) through to fsspec, without our checks: it does not resume, and
+        its caches take a truncated copy for good.
+
     Raises
     ------
     PlanError
@@ -187,7 +200,7 @@ def read_parquet(
         An expression, or pandas' list of tuples ``[("x", ">", 0)]``. Row groups that cannot match
         by their statistics are not read.
     storage_options
-        What fsspec takes for the scheme.
+        What fsspec takes for the scheme, and for http(s) what `read_csv` names.
 
     Raises
     ------

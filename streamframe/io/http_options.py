@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streamframe.errors import PlanError
+from streamframe.io.http_session import Client
 from streamframe.options import parse_bytes
 
 if TYPE_CHECKING:
@@ -92,7 +93,12 @@ class HttpOptions:
 
 
 def without_own_keys(storage_options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what fsspec is to get."""
+    """Return what fsspec is to get: the others, and how its session is made."""
+    return {"get_client": Client.of_environment(), **request_options(storage_options)}
+
+
+def request_options(storage_options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what aiohttp is to get with each request."""
     kept = {name: value for name, value in storage_options.items() if name not in OWN_KEYS}
     if "timeout" in kept and not _is_client_timeout(kept["timeout"]):
         del kept["timeout"]

@@ -16,7 +16,9 @@ from urllib.parse import unquote, urlsplit
 from streamframe.errors import PlanError, did_you_mean
 from streamframe.io.handles import Handle, HandleLocation
 from streamframe.io.http import HttpLocation
+from streamframe.io.http_identity import check_identity
 from streamframe.io.http_options import OWN_KEYS, HttpOptions
+from streamframe.io.http_proxy import check_proxy
 from streamframe.io.local import LocalLocation
 from streamframe.io.location import Location
 from streamframe.io.redact import redact
@@ -134,7 +136,6 @@ def _from_text(text: str, options: dict[str, Any]) -> Location:
         _no_options(options, "a local file")
         return _local(unquote(rest.removeprefix("localhost")), label=text)
     if scheme in ("http", "https"):
-        _check_http_options(options)
         url = text.partition("#")[0]
         try:
             urlsplit(url)
@@ -142,6 +143,7 @@ def _from_text(text: str, options: dict[str, Any]) -> Location:
             raise PlanError(
                 f"{redact(url)} is not a URL: {error}", hint="check the host, and the [ ] of IPv6."
             ) from None
+        _check_http_options(url, options)
         return HttpLocation(label=redact(url), url=url, storage_options=options)
     import fsspec
 
@@ -164,6 +166,11 @@ def _on_filesystem(fs: Any, path: str) -> Location:
         return _local(path, label=path)
     uri = str(fs.unstrip_protocol(path))
     if "https" in protocols or "http" in protocols:
+        from fsspec.implementations.http import HTTPFileSystem
+
+        if type(fs) is HTTPFileSystem and not fs.storage_args:
+            # Its options under our own session, which has the environment's proxies.
+            return _from_text(uri, dict(fs.storage_options))
         return HttpLocation(label=redact(uri), url=uri, fs=fs)
     return RemoteLocation(label=redact(uri), uri=uri, fs=fs)
 
@@ -200,7 +207,7 @@ def _allow_chained(options: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
     return value, {name: other for name, other in options.items() if name != "allow_chained"}
 
 
-def _check_http_options(options: dict[str, Any]) -> None:
+def _check_http_options(url: str, options: dict[str, Any]) -> None:
     foreign = [str(name) for name in options if name not in _HTTP_OPTIONS]
     if foreign:
         # pandas takes the headers themselves here; fsspec would drop them in silence.
@@ -208,9 +215,15 @@ def _check_http_options(options: dict[str, Any]) -> None:
             f"storage_options for http(s) does not know {', '.join(map(repr, foreign))}",
             hint=f'headers go one level down: storage_options={{"headers": {{"{foreign[0]}": "…"}}}}.',
         )
-    if not isinstance(options.get("headers") or {}, Mapping):
-        raise PlanError("storage_options: headers needs a dict", hint='such as {"headers": {"X-Api-Key": "…"}}.')
+    for name in ("headers", "client_kwargs"):
+        if not isinstance(options.get(name) or {}, Mapping):
+            raise PlanError(f"storage_options: {name} needs a dict", hint='such as {"headers": {"X-Api-Key": "…"}}.')
+    wrong = [name for name, value in (options.get("headers") or {}).items() if not isinstance(value, str)]
+    if wrong:
+        raise PlanError(f"storage_options: the header {wrong[0]!r} needs a str", hint="write its value as text.")
     HttpOptions.of(options)
+    check_identity(url, options)
+    check_proxy(options)
 
 
 def _short(location: Location) -> str:

@@ -48,6 +48,16 @@ def test_an_authority_of_ones_own_is_given_as_a_context(authority, trusting):
         assert read_all(url + "/a.csv", {"ssl": trusting}) == BODY
 
 
+def test_an_authority_of_ones_own_is_named_in_the_environment_at_any_time(authority, tmp_path, monkeypatch):
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with serve(page(BODY), tls=speaking_tls(authority.issue_cert("127.0.0.1"))) as url:
+        refusal(url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        assert read_all(url + "/a.csv") == BODY
+        monkeypatch.delenv("SSL_CERT_FILE")
+        refusal(url)
+
+
 def test_an_unknown_authority_is_refused_with_the_remedy(authority):
     requests = []
     with serve(page(BODY), requests, tls=speaking_tls(authority.issue_cert("127.0.0.1"))) as url:
