@@ -141,8 +141,14 @@ def read_csv(
         `ssl.SSLContext` for a private authority (which SSL_CERT_FILE can name as well) or a
         client's certificate; it holds for redirects too.
 
+        Whom to ask, for URLs that others wrote: ``allow_hosts`` lists names
+        (``"data.example.com"``, ``"*.example.com"``), addresses and networks (``"10.0.0.0/8"``),
+        and ``block_private=True`` refuses all addresses that are not public. Both are checked at
+        each redirect and on the address of each connection.
+
         ``proxy`` is ``"http://user:password@host:port"``; by default HTTP_PROXY, HTTPS_PROXY,
-        ALL_PROXY and NO_PROXY count, and None goes around them.
+        ALL_PROXY and NO_PROXY count, and None goes around them. A proxy looks names up itself, so
+        ``block_private`` and networks in ``allow_hosts`` are refused with one.
 
         ``allow_chained=True``, for any scheme, lets chained URLs (``simplecache::https://...``,
         ``zip://a.csv::s3://...``) through to fsspec, without our checks: it does not resume, and

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from streamframe.errors import PlanError
+from streamframe.io.http_reach import Reach
 from streamframe.io.http_session import Client
 from streamframe.options import parse_bytes
 
 if TYPE_CHECKING:
     import aiohttp
 
-OWN_KEYS = frozenset({"retries", "read_timeout", "expect_bytes", "expect_sha256", "max_copy"})
+OWN_KEYS = frozenset(
+    {"retries", "read_timeout", "expect_bytes", "expect_sha256", "max_copy", "allow_hosts", "block_private"}
+)
 
 # The wait for one of aiohttp's 100 connections, which would otherwise have no end.
 _POOL_TIMEOUT_S = 60
@@ -43,6 +46,8 @@ class HttpOptions:
     max_copy_bytes : int or None
         How large a file may be that has to be copied to a temporary file, because it is read in
         ranges and the server has none; None leaves it to the disk.
+    reach : Reach
+        Which servers it may come from.
     """
 
     retries: int = 5
@@ -51,6 +56,7 @@ class HttpOptions:
     expect_bytes: int | None = None
     expect_sha256: str | None = None
     max_copy_bytes: int | None = None
+    reach: Reach = field(default_factory=Reach)
 
     @classmethod
     def of(cls, storage_options: Mapping[str, Any]) -> HttpOptions:
@@ -77,6 +83,7 @@ class HttpOptions:
             expect_bytes=_count(storage_options, "expect_bytes", None),
             expect_sha256=_sha256(storage_options),
             max_copy_bytes=_nbytes(storage_options, "max_copy"),
+            reach=_reach(storage_options),
         )
 
     @property
@@ -94,7 +101,7 @@ class HttpOptions:
 
 def without_own_keys(storage_options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what fsspec is to get: the others, and how its session is made."""
-    return {"get_client": Client.of_environment(), **request_options(storage_options)}
+    return {"get_client": Client.of(storage_options), **request_options(storage_options)}
 
 
 def request_options(storage_options: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,6 +137,17 @@ def _count(options: Mapping[str, Any], name: str, default: Any) -> Any:
 def _nbytes(options: Mapping[str, Any], name: str) -> int | None:
     value = options.get(name)
     return None if value is None else parse_bytes(value, name=f"storage_options: {name}")
+
+
+def _reach(options: Mapping[str, Any]) -> Reach:
+    reach = Reach.of(options)
+    theirs = "connector" in (options.get("client_kwargs") or {}) or options.get("get_client") is not None
+    if reach.by_address and theirs:
+        raise PlanError(
+            "storage_options: block_private and allow_hosts cannot check a connector or get_client of yours",
+            hint="leave it out.",
+        )
+    return reach
 
 
 def _sha256(options: Mapping[str, Any]) -> str | None:

@@ -1,7 +1,7 @@
 """One request, and the redirects that it is answered with.
 
 Rules:
-- At most `MAX_REDIRECTS`, and never from https to http.
+- At most `MAX_REDIRECTS`, never from https to http, and only where the user allows it (`http_reach`).
 - What the user gave for one host is not sent to another scheme, host or port: headers, auth, cookies,
   the URL's user, `params`; and not to the first one either when a redirect leads back. TLS settings and
   proxies stay: a company's CA and its proxy are for all hosts.
@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from streamframe.errors import TransportError
+from streamframe.errors import PlanError, TransportError
 from streamframe.io.http_identity import signed
 from streamframe.io.http_options import HttpOptions, request_options
 from streamframe.io.http_proxy import Proxies
+from streamframe.io.http_reach import HostRefusedError, Reach
 from streamframe.io.http_session import Client, bare_session
 from streamframe.io.redact import redact
 
@@ -45,18 +46,25 @@ async def ask(fs: Any, url: str, headers: Mapping[str, str], options: HttpOption
     headers
         Ours. The user's are added, and win where both name `Accept-Encoding`.
     options
-        For their timeouts.
+        For their timeouts, and for what may be reached.
 
     Raises
     ------
     TransportError
-        If there are too many redirects, or one leads where it may not.
+        If there are too many redirects, or a place may not be reached.
+    PlanError
+        If the options cannot be kept.
     Exception
         What aiohttp raises, for the caller to judge.
     """
     label = redact(url)
     session = await fs.set_session()
     is_ours = isinstance(fs.get_client, Client)
+    if options.reach.by_address and not is_ours:
+        raise PlanError(
+            "allow_hosts and block_private need a session of our own, and this filesystem has another",
+            hint="pass the URL as a str, and no get_client.",
+        )
     request = request_options(fs.kwargs)
     proxies = Proxies.taken_from(request, fs.client_kwargs, with_environment=is_ours)
     most = MAX_REDIRECTS if request.pop("allow_redirects", True) else 0
@@ -68,14 +76,9 @@ async def ask(fs: Any, url: str, headers: Mapping[str, str], options: HttpOption
     )
     foreign: aiohttp.ClientSession | None = None
     try:
-        for _ in range(most + 1):
-            response = await (foreign or session).get(
-                place,
-                **proxies.added(place, request),
-                allow_redirects=False,
-                auto_decompress=False,
-                read_bufsize=BUFFER_BYTES,
-            )
+        for hops in range(most + 1):
+            how = f"{label} redirects to {redact(str(place))}, which" if hops else label
+            response = await _get(foreign or session, place, proxies.added(place, request), options.reach, label, how)
             target = response.headers.get("Location")
             if response.status not in (301, 302, 303, 307, 308) or target is None:
                 return response
@@ -92,6 +95,34 @@ async def ask(fs: Any, url: str, headers: Mapping[str, str], options: HttpOption
         if foreign is not None:
             foreign.detach()
     raise TransportError(f"{label} redirects more than {most} times", source=label)
+
+
+async def _get(
+    session: aiohttp.ClientSession, url: yarl.URL, request: dict[str, Any], reach: Reach, label: str, how: str
+) -> aiohttp.ClientResponse:
+    import aiohttp
+
+    reason = reach.refuses_host(url.raw_host or "")
+    if reason is None:
+        if reach.by_address and request.get("proxy") is not None:
+            raise PlanError(
+                f"{label}: block_private, or a network in allow_hosts, cannot be kept behind a proxy, "
+                "which looks up the names itself",
+                hint='connect directly with {"proxy": None} in storage_options, or allow names alone.',
+            )
+        try:
+            return await session.get(
+                url, **request, allow_redirects=False, auto_decompress=False, read_bufsize=BUFFER_BYTES
+            )
+        except aiohttp.ClientConnectorDNSError as error:
+            if not isinstance(error.os_error, HostRefusedError):
+                raise
+            reason = str(error.os_error)
+    raise TransportError(
+        f"{how} may not be reached: {reason}",
+        source=label,
+        hint="allow_hosts and block_private in storage_options decide it.",
+    )
 
 
 def _redirected(url: yarl.URL, target: str, label: str) -> yarl.URL:

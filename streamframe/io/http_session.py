@@ -1,17 +1,19 @@
 """The session of a filesystem: what all of its requests have in common.
 
 Rules: a session is fsspec's to keep and to close. fsspec shares a filesystem among all who give the
-same options, so each set of authorities has a session, and a pool of connections, of its own.
+same options, so each set of allowed addresses has a session, and a pool of connections, of its own.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streamframe._version import __version__
 from streamframe.io.http_identity import basic_of
+from streamframe.io.http_reach import Reach
 
 if TYPE_CHECKING:
     import aiohttp
@@ -30,12 +32,14 @@ class Client:
     that is secret.
     """
 
+    reach: Reach
     certificates: tuple[str | None, ...]
 
     @classmethod
-    def of_environment(cls) -> Client:
-        """Return the maker for this environment."""
-        return cls(tuple(map(os.environ.get, _CERTIFICATES)))
+    def of(cls, storage_options: Mapping[str, Any]) -> Client:
+        """Return the maker for these options, in this environment."""
+        reach = Reach.of(storage_options)
+        return cls(reach if reach.by_address else Reach(), tuple(map(os.environ.get, _CERTIFICATES)))
 
     async def __call__(self, **client_kwargs: Any) -> aiohttp.ClientSession:
         """Make a session; to be called on fsspec's loop."""
@@ -53,8 +57,8 @@ class Client:
         theirs = dict(client_kwargs.pop("headers", None) or {})
         named = {name.lower() for name in theirs}
         headers = {name: value for name, value in headers.items() if name.lower() not in named} | theirs
-        if client_kwargs.get("connector") is None and any(self.certificates):
-            client_kwargs["connector"] = connector()
+        if client_kwargs.get("connector") is None and (self.reach.by_address or any(self.certificates)):
+            client_kwargs["connector"] = connector(self.reach, own_certificates=any(self.certificates))
         return aiohttp.ClientSession(headers=headers, **client_kwargs)
 
 

@@ -126,6 +126,7 @@ def _from_text(text: str, options: dict[str, Any]) -> Location:
                 hint="give the innermost URL; compression is read by its suffix. "
                 'With {"allow_chained": True} in storage_options fsspec reads it alone, without our checks.',
             )
+        _only_web(options, text)
         return RemoteLocation(label=redact(text), uri=text, storage_options=options, chained=True)
     scheme, slashes, rest = text.partition("://")
     scheme = scheme.lower()
@@ -153,6 +154,7 @@ def _from_text(text: str, options: dict[str, Any]) -> Location:
             f"{redact(text)}: the scheme {scheme!r} is not known",
             hint=did_you_mean(scheme, [*known, "http", "https"]) or "use a path, http(s)://, s3:// or gs://.",
         )
+    _only_web(options, text)
     return RemoteLocation(label=redact(text), uri=text, storage_options=options)
 
 
@@ -169,7 +171,7 @@ def _on_filesystem(fs: Any, path: str) -> Location:
         from fsspec.implementations.http import HTTPFileSystem
 
         if type(fs) is HTTPFileSystem and not fs.storage_args:
-            # Its options under our own session, which has the environment's proxies.
+            # Its options under our own session, which has the environment's proxies and our checks.
             return _from_text(uri, dict(fs.storage_options))
         return HttpLocation(label=redact(uri), url=uri, fs=fs)
     return RemoteLocation(label=redact(uri), uri=uri, fs=fs)
@@ -205,6 +207,13 @@ def _allow_chained(options: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
     if not isinstance(value, bool):
         raise PlanError(f"storage_options: allow_chained needs True or False, got {value!r}")
     return value, {name: other for name, other in options.items() if name != "allow_chained"}
+
+
+def _only_web(options: dict[str, Any], text: str) -> None:
+    # fsspec would take them without a word, and check nothing.
+    for name in ("allow_hosts", "block_private"):
+        if options.get(name):
+            raise PlanError(f"{redact(text)}: {name} cannot be checked", hint="it is for http:// and https:// alone.")
 
 
 def _check_http_options(url: str, options: dict[str, Any]) -> None:

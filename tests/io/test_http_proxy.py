@@ -228,3 +228,19 @@ def test_a_proxy_that_cannot_be_used_is_told_without_its_password(monkeypatch):
     with pytest.raises(PlanError, match="socks5://proxy:1080 cannot be used") as caught:
         read_all("http://127.0.0.1:1/a.csv")
     assert "geheim" not in str(caught.value)
+
+
+def test_addresses_cannot_be_checked_behind_a_proxy(monkeypatch):
+    asked: list = []
+    with proxying(asked) as proxy, serve(page(BODY)) as url:
+        for options in ({"block_private": True}, {"allow_hosts": ["127.0.0.0/8", "example.org"]}):
+            with pytest.raises((PlanError, TransportError)):
+                read_all("http://example.org/a.csv", {"proxy": proxy, **options})
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        with pytest.raises(PlanError, match="behind a proxy"):
+            read_all("http://example.org/a.csv", {"block_private": True})
+        assert not asked
+        # Names can.
+        local = url.replace("127.0.0.1", "localhost")
+        assert read_all(local + "/a.csv", {"allow_hosts": ["localhost"]}) == BODY
+    assert len(asked) == 1

@@ -170,6 +170,8 @@ def test_a_chained_url(caplog, tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
+        {"allow_hosts": ["geheim-name.example"]},
+        {"block_private": True},
         {"auth": "me:geheim-auth"},
         {"headers": "geheim"},
         {"headers": {"Authorization": "geheim"}, "auth": ("me", "geheim")},

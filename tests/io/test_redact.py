@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamframe.io.redact import redact, redact_text, secrets_of
+from streamframe.io.redact import forget_hidden, redact, redact_text, secrets_in, secrets_of, shows_secrets
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,33 @@ def test_a_foreign_message_is_cleaned_too():
     uri = "https://me:geheim@host/a?k=verborgen%21"
     text = f"cannot open {uri} that is 'verborgen!' by geheim"
     assert redact_text(text, secrets_of(uri)) == "cannot open https://host/a?k=*** that is '***' by ***"
+
+
+def test_secrets_of_options_are_found_at_any_depth_and_in_the_forms_they_travel_in():
+    found = secrets_in(
+        {
+            "headers": {"Authorization": "Bearer t0ken", "X-Key": "k3y"},
+            "auth": ("me", "passw0rd"),
+            "client_kwargs": {"cookies": {"a": "c00kie"}, "proxy": "http://you:pr0xy@host"},
+            "https": {"params": {"sig": "s1g"}},
+            "endpoint_url": "https://store.example/?token=t0",
+            "secret": "s3",
+            "region": "eu-west-1",
+        }
+    )
+    assert {"Bearer t0ken", "t0ken", "k3y", "passw0rd", "c00kie", "pr0xy", "s1g", "bWU6cGFzc3cwcmQ="} <= set(found)
+    assert "eu-west-1" not in found
+
+
+def test_an_error_that_nobody_is_shown_is_dropped():
+    def fail():
+        try:
+            raise KeyError("geheim")
+        except KeyError:
+            raise ValueError("shown") from None
+
+    with pytest.raises(ValueError, match="shown") as caught:
+        fail()
+    assert shows_secrets(caught.value, ["geheim"])
+    forget_hidden(caught.value)
+    assert not shows_secrets(caught.value, ["geheim"])
