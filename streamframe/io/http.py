@@ -98,8 +98,10 @@ class HttpContent(ByteStream):
         codings = self._body.content_codings
         for coding in reversed(codings):
             if coding not in _CODINGS:
+                # A name that nobody knows may be anything, an echo of our own headers too: it is not shown.
+                named = repr(coding) if coding in ("br", "deflate", "compress") else "that nobody knows"
                 raise TransportError(
-                    f"{self.label} came with Content-Encoding {coding!r}, which was not asked for", source=self.label
+                    f"{self.label} came with a Content-Encoding {named}, which was not asked for", source=self.label
                 )
             content = DecompressedStream(content, _CODINGS[coding])
         if not self._html_is_fine:

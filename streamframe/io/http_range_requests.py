@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from streamframe.errors import SourceError, TransportError, TruncatedError
-from streamframe.io.http_client import ask
 from streamframe.io.http_errors import body_errors, connection_errors, secrets_sent, source_changed, wrong_range
 from streamframe.io.http_options import HttpOptions
+from streamframe.io.http_redirects import ask
 from streamframe.io.http_trouble import interrupted, no_answer, refused
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from streamframe.errors import SourceError, StreamError, TransportError
-from streamframe.io.http_client import Calls, ask
+from streamframe.io.http_client import Calls
 from streamframe.io.http_errors import (
     body_errors,
     connection_errors,
@@ -28,6 +28,7 @@ from streamframe.io.http_errors import (
     unexpected,
 )
 from streamframe.io.http_options import HttpOptions
+from streamframe.io.http_redirects import ask
 from streamframe.io.http_trouble import interrupted, no_answer, refused
 from streamframe.io.resume import Received, Unconfirmed, Version, condition, continuation
 from streamframe.io.retry import Attempts, Trouble
