@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from streamframe.errors import MissingDependencyError, SourceError, StreamError, TransportError, TruncatedError
+from streamframe.errors import MissingDependencyError, SourceChangedError, SourceError, StreamError, TruncatedError
 from streamframe.io.location import Location, has_glob
 from streamframe.io.ranged import RangedFile
 from streamframe.io.redact import forget_hidden, links, redact, redact_text, secrets_in, secrets_of, shows_secrets
@@ -108,11 +108,16 @@ class _RemoteStream(ByteStream):
 
 
 class _RemoteRangedFile(RangedFile):
+    """One open file, since that is what s3fs pins to a version; each range is one request."""
+
     def __init__(self, location: RemoteLocation) -> None:
         super().__init__(location.label)
         self._location = location
-        self._fs, self._path = filesystem_and_path(location)
-        self._size = int(location._guard(lambda: self._fs.size(self._path)))
+        fs, path = filesystem_and_path(location)
+        self._size = int(location._guard(lambda: fs.size(path)))
+        self._file = location._guard(lambda: fs.open(path, "rb", cache_type="none"))
+        if isinstance(self._file, io.BytesIO):
+            self._file = io.BytesIO(self._file.getvalue())
         self._lock = threading.Lock()
         self._bytes_read = 0
 
@@ -125,17 +130,27 @@ class _RemoteRangedFile(RangedFile):
         return self._bytes_read
 
     def _read(self, offset: int, nbytes: int) -> bytes:
-        data = self._location._guard(lambda: self._fs.cat_file(self._path, start=offset, end=offset + nbytes))
-        if self._closed:
-            raise closed_error(self.label)
-        if len(data) > nbytes:
-            raise TransportError(f"{self.label} sent more than the range that was asked for", source=self.label)
         with self._lock:
+            if self._closed:
+                raise closed_error(self.label)
+            data = self._location._guard(lambda: self._read_at(offset, nbytes))
             self._bytes_read += len(data)
-        return bytes(data)
+        if self._closed:
+            self._release()
+            raise closed_error(self.label)
+        return data
+
+    def _read_at(self, offset: int, nbytes: int) -> bytes:
+        self._file.seek(offset)
+        return bytes(self._file.read(nbytes))
 
     def _release(self) -> None:
-        pass
+        # Never under a read; who reads sees `_closed` and comes here itself.
+        if self._lock.acquire(blocking=False):
+            try:
+                self._file.close()
+            finally:
+                self._lock.release()
 
 
 def filesystem_and_path(location: RemoteLocation) -> tuple[Any, str]:
@@ -198,6 +213,10 @@ def _translating(call: Callable[[], T], label: str, secrets: tuple[str, ...]) ->
         refused = SourceError(f"{label} may not be read", source=label, hint=hint)
         raise _with_errno(refused, error) from None
     except Exception as error:  # stores raise what they like: botocore, google, aiohttp
+        if type(error).__name__ == "FileExpired":
+            # By its name, since s3fs is an extra: the ETag of the first answer no longer fits.
+            hint = "run it again."
+            raise SourceChangedError(f"{label} was replaced while it was read", source=label, hint=hint) from None
         text = redact_text(str(error) or type(error).__name__, secrets)
         cause = None if shows_secrets(error, secrets) else error
         raise _with_errno(SourceError(f"{label} cannot be read: {text}", source=label), error) from cause
