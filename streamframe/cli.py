@@ -158,6 +158,9 @@ def _writer(frame: StreamFrame, dst: str) -> Callable[[str], RunReport]:
         ".parquet": frame.to_parquet,
         ".pq": frame.to_parquet,
         ".csv": frame.to_csv,
+        ".arrow": frame.to_ipc,
+        ".arrows": frame.to_ipc,
+        ".feather": frame.to_ipc,
     }
     path = PurePath(dst.lower())
     # Only text is compressed as a whole: `.csv.gz` is a CSV, `.parquet.gz` is nothing we write.

@@ -15,7 +15,9 @@ from streamframe.errors import PlanError, did_you_mean
 from streamframe.expr import Expr, as_expr
 from streamframe.formats.base import FileFormat
 from streamframe.formats.csv import CsvFormat
+from streamframe.formats.ipc import IpcFormat
 from streamframe.formats.parquet import ParquetFormat
+from streamframe.io.compression import checked_compression
 from streamframe.io.locations import paths
 from streamframe.plan.arguments import checked_names, checked_schema, refuse
 from streamframe.plan.node import Scan
@@ -36,13 +38,19 @@ _SUFFIXES: dict[str, Callable[[], FileFormat]] = {
     ".tsv": lambda: CsvFormat(sep="\t"),
     ".parquet": ParquetFormat,
     ".pq": ParquetFormat,
+    ".arrow": IpcFormat,
+    ".arrows": IpcFormat,
+    ".feather": IpcFormat,
+    ".ipc": IpcFormat,
 }
 
 
 def read(path: Any, *, storage_options: Mapping[str, Any] | None = None, **foreign: Any) -> StreamFrame:
-    """Read files whose format their suffix tells: ``.csv``, ``.tsv`` (also ``.gz`` and so on) or ``.parquet``.
+    """Read files whose format their suffix tells: ``.csv``, ``.parquet``, ``.arrow`` and so on.
 
-    Lazy: nothing is read before the frame is iterated, looked at or exported.
+    Lazy: nothing is read before the frame is iterated, looked at or exported. Known are ``.csv`` and
+    ``.tsv`` (also with ``.gz``, ``.zst``, ``.bz2`` or ``.xz`` behind it), ``.parquet``, ``.pq``, ``.arrow``,
+    ``.arrows``, ``.feather`` and ``.ipc``.
 
     Parameters
     ----------
@@ -62,7 +70,9 @@ def read(path: Any, *, storage_options: Mapping[str, Any] | None = None, **forei
     >>> sf.read("https://example.org/flights-*.parquet").columns  # doctest: +SKIP
     """
     for name in foreign:
-        raise PlanError(f"read has no argument {name!r}", hint="read_csv and read_parquet take more than read.")
+        raise PlanError(
+            f"read has no argument {name!r}", hint="the reader of the format, such as read_csv, takes more than read."
+        )
     given = paths(path, storage_options)
     make = _SUFFIXES.get(given.suffix)
     if make is None:
@@ -73,7 +83,7 @@ def read(path: Any, *, storage_options: Mapping[str, Any] | None = None, **forei
             else f"{given.label} has no suffix",
             source=given.label,
             hint=(f"{near} " if near else "")
-            + f"known: {', '.join(_SUFFIXES)}; otherwise use read_csv or read_parquet.",
+            + f"known: {', '.join(_SUFFIXES)}; otherwise use read_csv, read_parquet or read_ipc.",
         )
     return _frame(Files(given, make()))
 
@@ -224,6 +234,51 @@ def read_parquet(
     frame = _frame(Files(paths(path, storage_options), ParquetFormat()))
     if filters is not None:
         frame = frame.filter(_predicate(filters))
+    return frame if columns is None else frame.select(checked_names(columns))
+
+
+def read_ipc(
+    path: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    compression: str | None = "infer",
+    storage_options: Mapping[str, Any] | None = None,
+    **foreign: Any,
+) -> StreamFrame:
+    """Read Arrow's own format lazily: files (Feather V2) and streams, told apart by how they start.
+
+    Holds some record batches of the file at a time, as large as they were written, within the option
+    `memory`. All bytes are read, in order, also over HTTP; columns that are not wanted are not decoded.
+    Each batch is validated in full, and an end without the mark of the end is a `TruncatedError`.
+
+    Parameters
+    ----------
+    path
+        A str, a PathLike, a UPath, an open binary file, a glob, or a list of these; any fsspec scheme.
+    columns
+        Only these, in this order.
+    compression
+        Of the file as a whole: ``"infer"`` goes by the suffix (``a.arrows.zst``). That of the columns
+        inside (lz4, zstd) needs no word.
+    storage_options
+        What fsspec takes for the scheme, and for http(s) what `read_csv` names.
+
+    Raises
+    ------
+    PlanError
+        Here, if an argument makes no sense.
+    SourceError, DecodeError, SchemaError
+        When it runs.
+
+    Examples
+    --------
+    >>> import pyarrow as pa, streamframe as sf
+    >>> report = sf.from_arrow({"x": [1, 2, 3]}).to_ipc("a.arrow")
+    >>> sf.read_ipc("a.arrow").filter(sf.col("x") > 1).count()
+    2
+    """
+    refuse(foreign, read_ipc)
+    frame = _frame(Files(paths(path, storage_options), IpcFormat(checked_compression(compression))))
     return frame if columns is None else frame.select(checked_names(columns))
 
 

@@ -21,6 +21,7 @@ from streamframe.expr import Expr, as_column, as_expr
 from streamframe.foreign import other_name
 from streamframe.formats.base import FileEncoding
 from streamframe.formats.csv import CsvEncoding
+from streamframe.formats.ipc import IpcEncoding
 from streamframe.formats.parquet import ParquetEncoding
 from streamframe.options import current_options, parse_bytes
 from streamframe.pandas_frame import DtypeBackend, checked_backend, outside_python, to_chunk, to_frame
@@ -369,6 +370,36 @@ class StreamFrame:
         """
         refuse(foreign, self.to_csv)
         return self._export(path, CsvEncoding(header=header, sep=sep, compression=compression), storage_options)
+
+    def to_ipc(
+        self,
+        path: Any,
+        *,
+        compression: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        """Write all rows to one Arrow IPC file (Feather V2): old or new, never half.
+
+        Rows are gathered to batches of about 8 MB. A path that ends in ``.arrows`` gets Arrow's stream
+        format, which has no footer.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+        compression
+            Of the columns: None (the default: read without a copy), ``"lz4"`` or ``"zstd"``.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+        """
+        refuse(foreign, self.to_ipc)
+        return self._export(path, IpcEncoding(compression, stream=str(path).endswith(".arrows")), storage_options)
 
     # -------------------------------------------------------------- helpers
 

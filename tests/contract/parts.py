@@ -47,6 +47,13 @@ def parquet_bytes(data: pa.Table, row_group_rows: int = 700) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+def ipc_bytes(data: pa.Table, *, stream: bool = False, batch_rows: int = 700) -> bytes:
+    sink = pa.BufferOutputStream()
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(sink, data.schema) as writer:
+        writer.write_table(data, max_chunksize=batch_rows)
+    return sink.getvalue().to_pybytes()
+
+
 def zstd(data: bytes) -> bytes:
     return pa.compress(data, codec="zstd", asbytes=True)
 
@@ -75,6 +82,8 @@ SOURCES = {
     "csv list": lambda folder, data: sf.read_csv(_halves(folder, data)),
     "parquet": lambda folder, data: sf.read_parquet(_file(folder, "a.parquet", parquet_bytes(data))),
     "one row group": lambda folder, data: sf.read_parquet(_file(folder, "b.parquet", parquet_bytes(data, 10**9))),
+    "ipc": lambda folder, data: sf.read_ipc(_file(folder, "a.arrow", ipc_bytes(data))),
+    "ipc stream": lambda folder, data: sf.read_ipc(_file(folder, "a.arrows", ipc_bytes(data, stream=True))),
     "from_arrow": lambda folder, data: sf.from_arrow(data),
     "from_pandas": lambda folder, data: sf.from_pandas(data.to_pandas(types_mapper=_arrow_dtype)),
     "from_batches": lambda folder, data: sf.from_batches(lambda: data.to_batches(max_chunksize=999)),
@@ -123,6 +132,7 @@ TRANSFORMS = {
 # name of the encoding -> (export to a path, read back as a table)
 SINKS = {
     "parquet": (lambda frame, path: frame.to_parquet(path), pq.read_table),
+    "ipc": (lambda frame, path: frame.to_ipc(path), lambda path: pa.ipc.open_file(path.read_bytes()).read_all()),
     "csv": (lambda frame, path: frame.to_csv(path), lambda path: sf.read_csv(path).to_arrow()),
 }
 

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streamframe.batch import Mark
-from streamframe.errors import SchemaError
 from streamframe.formats.base import FileFormat, OpenFile
-from streamframe.formats.parquet.image import footer_of
+from streamframe.formats.columns import require_columns, require_unique
+from streamframe.formats.parquet.chunks import footer_of
 from streamframe.formats.parquet.pruning import matching_row_groups
 from streamframe.formats.parquet.rowgroup import RowGroup, RowWeight
 from streamframe.io.location import Location
@@ -41,10 +41,10 @@ class ParquetFormat(FileFormat):
         try:
             metadata = footer_of(file)
             schema = _plain_schema(metadata)
-            _require_unique(schema, file.label)
+            require_unique(schema, file.label)
             opened = _OpenParquet(file, metadata, schema, block_bytes)
             if expected is not None:
-                _require_columns(opened.schema, expected, file.label)
+                require_columns(opened.schema, expected, file.label)
         except BaseException:
             file.close()
             raise
@@ -178,33 +178,3 @@ class _SliceBlock(Block):
 def _plain_schema(metadata: pq.FileMetaData) -> pa.Schema:
     """Return the Arrow schema without what pandas and Parquet have noted in it."""
     return pa.schema([field.remove_metadata() for field in metadata.schema.to_arrow_schema()])
-
-
-def _require_unique(schema: pa.Schema, label: str) -> None:
-    for name in schema.names:
-        if schema.get_field_index(name) < 0:
-            raise SchemaError(
-                f"{label} has more than one column named {name!r}",
-                source=label,
-                column=name,
-                hint="write the file again with names that differ: columns are found by name.",
-            )
-
-
-def _require_columns(found: pa.Schema, expected: pa.Schema, label: str) -> None:
-    for field in expected:
-        if field.name not in found.names:
-            raise SchemaError(
-                f"{label} has no column {field.name!r}, which the first file has",
-                source=label,
-                column=field.name,
-                hint="read the files apart, and concat what you select of them.",
-            )
-        if found.field(field.name).type != field.type:
-            raise SchemaError(
-                f"column {field.name!r} is {found.field(field.name).type} in {label}, "
-                f"but {field.type} in the first file",
-                source=label,
-                column=field.name,
-                hint="read the files apart, cast, and concat them.",
-            )

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from streamframe.batch import held_bytes
 from streamframe.errors import DecodeError, StreamError
-from streamframe.formats.parquet.image import FileImage
+from streamframe.formats.image import FileImage
+from streamframe.formats.parquet.chunks import image_of
 from streamframe.io.ranged import RangedFile
 
 _FIRST_ROWS = 16
@@ -84,7 +85,7 @@ class RowGroup:
     def fetch(self) -> None:
         """Get the bytes of a remote row group; the reader thread calls this, once."""
         if self._file.local_path is None and self._image is None:
-            self._image = FileImage.of_chunks(self._file, self._chunks)
+            self._image = image_of(self._file, self._chunks)
 
     def probe(self) -> None:
         """Decode a few rows to learn what one weighs."""

@@ -1,54 +1,28 @@
-"""A remote file in memory, holding only the bytes that are needed, at their true offsets.
-
-Why: Arrow wants a file. A Python file object beneath it would be called from Arrow's threads and
-wait for the network there, deaf to Ctrl-C. An anonymous memory map as long as the file costs only
-the pages that are written, and Arrow reads it without a copy and without calling back.
-"""
+"""Which bytes of a Parquet file are needed: its footer, and the chunks of some columns."""
 
 from __future__ import annotations
 
-import mmap
-import sys
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streamframe.errors import DecodeError
+from streamframe.formats.image import FileImage
 from streamframe.io.ranged import RangedFile
 
 # One request for two chunks that lie this near is cheaper than two requests.
 _GAP_BYTES = 64 << 10
 _TAIL_BYTES = 64 << 10
 _MAGIC = b"PAR1"
-# Pages are not reserved ahead, so that a file larger than memory can have an image.
-_NORESERVE = 0x4000 if sys.platform == "linux" else 0
 
 
-class FileImage:
-    """Some ranges of a file, at their offsets."""
-
-    def __init__(self, size: int) -> None:
-        if hasattr(mmap, "MAP_PRIVATE"):
-            self._map = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE)
-        else:
-            self._map = mmap.mmap(-1, size)
-
-    @classmethod
-    def of_chunks(cls, file: RangedFile, chunks: Iterable[Any]) -> Self:
-        """Fetch the bytes of these column chunks."""
-        image = cls(file.size)
-        file.read_ranges([(start, end - start) for start, end in coalesced(map(_span, chunks))], image.put)
-        return image
-
-    def put(self, offset: int, data: bytes) -> None:
-        """Write bytes at their offset."""
-        self._map[offset : offset + len(data)] = data
-
-    def reader(self) -> pa.BufferReader:
-        """Return the image as a file that Arrow reads without calling Python."""
-        return pa.BufferReader(pa.py_buffer(self._map))
+def image_of(file: RangedFile, chunks: Iterable[Any]) -> FileImage:
+    """Fetch the bytes of these column chunks."""
+    image = FileImage(file.size)
+    file.read_ranges([(start, end - start) for start, end in coalesced(map(_span, chunks))], image.put)
+    return image
 
 
 def footer_of(file: RangedFile) -> pq.FileMetaData:

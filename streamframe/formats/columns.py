@@ -1,0 +1,39 @@
+"""What the columns of a file must be, whatever its format."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from streamframe.errors import SchemaError
+
+
+def require_unique(schema: pa.Schema, label: str) -> None:
+    """Refuse a file that names two columns alike."""
+    for name in schema.names:
+        if schema.get_field_index(name) < 0:
+            raise SchemaError(
+                f"{label} has more than one column named {name!r}",
+                source=label,
+                column=name,
+                hint="write the file again with names that differ: columns are found by name.",
+            )
+
+
+def require_columns(found: pa.Schema, expected: pa.Schema, label: str) -> None:
+    """Refuse a file that lacks a column of the first one, or has it with another type."""
+    for field in expected:
+        if field.name not in found.names:
+            raise SchemaError(
+                f"{label} has no column {field.name!r}, which the first file has",
+                source=label,
+                column=field.name,
+                hint="read the files apart, and concat what you select of them.",
+            )
+        if found.field(field.name).type != field.type:
+            raise SchemaError(
+                f"column {field.name!r} is {found.field(field.name).type} in {label}, "
+                f"but {field.type} in the first file",
+                source=label,
+                column=field.name,
+                hint="read the files apart, cast, and concat them.",
+            )
