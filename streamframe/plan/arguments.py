@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from streamframe.errors import PlanError, did_you_mean
 from streamframe.foreign import other_name
+from streamframe.schema import parse_dtype
 
 
 def refuse(foreign: Mapping[str, Any], verb: Callable[..., Any]) -> None:
@@ -36,3 +37,17 @@ def checked_names(columns: Any) -> list[str]:
     if names is None or not all(isinstance(name, str) for name in names):
         raise PlanError(f"columns needs a list of names, got {columns!r}", hint='such as columns=["fare"].')
     return names
+
+
+def checked_dtypes(dtype: Any, check: Callable[[str, pa.DataType], None]) -> tuple[tuple[str, pa.DataType], ...]:
+    """Return ``dtype=`` as pairs of name and Arrow type, after a `check` of each; else `PlanError`."""
+    try:
+        pairs = dict(dtype or ())
+    except (TypeError, ValueError) as error:
+        raise PlanError(
+            f"dtype needs a mapping of column names to types, got {dtype!r}", hint='such as dtype={"zip": "string"}.'
+        ) from error
+    parsed = tuple((name, parse_dtype(kind)) for name, kind in pairs.items())
+    for name, kind in parsed:
+        check(name, kind)
+    return parsed

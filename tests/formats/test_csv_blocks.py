@@ -7,21 +7,22 @@ import pytest
 
 from streamframe.batch import Mark, held_bytes
 from streamframe.errors import ColumnNotFoundError
-from streamframe.formats.csv import CsvFormat, records
-from streamframe.formats.csv.reader import CsvReader
+from streamframe.formats import records
+from streamframe.formats.csv import CsvFormat
+from streamframe.formats.text_blocks import TextReader
 from tests.formats.scripted import Scripted, batches, open_file, read_table, scan_of, scripted
 
 LINES = "".join(f"{row},text {row},{row}.5\n" for row in range(200_000))
 TEXT = "a,b,c\n" + LINES
 
 
-def reader_of(source: Scripted | str, *, block_bytes: int = 1 << 20, **scan: object) -> CsvReader:
+def reader_of(source: Scripted | str, *, block_bytes: int = 1 << 20, **scan: object) -> TextReader:
     reader = open_file(CsvFormat(), source, block_bytes=block_bytes).read(scan_of(**scan), part=3)  # type: ignore[arg-type]
-    assert isinstance(reader, CsvReader)
+    assert isinstance(reader, TextReader)
     return reader
 
 
-def block_sizes(reader: CsvReader) -> list[int]:
+def block_sizes(reader: TextReader) -> list[int]:
     ends = [batch.mark.token for batch in batches(reader)]
     return [end - start for start, end in zip([0, *ends], ends, strict=False)]
 

@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamframe.errors import BudgetError, DecodeError, SchemaError
-from streamframe.formats.csv import CsvFormat, records
+from streamframe.formats import records
+from streamframe.formats.csv import CsvFormat
 from tests.formats.scripted import batches, open_file, read_table, scan_of, scripted
 
 TEXT = pa.string()

@@ -1,8 +1,8 @@
 """CSV: bytes to blocks to batches, and batches to text.
 
 The way of a record: `format` opens a file (`header`, `inference`), `records` takes its bytes and
-cuts them (`cutter`, by the grammar of `dialect`), `reader` hands out blocks, `decode` makes them
-batches, and `locating` says where it could not.
+cuts them (`cutter`, by the grammar of `dialect`), `text_blocks` hands out blocks, `decode` makes
+them batches, and `locating` says where it could not.
 """
 
 from streamframe.formats.csv.format import CsvFormat

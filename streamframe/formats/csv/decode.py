@@ -6,7 +6,7 @@ Arrow reads quoted newlines rightly and names the row of what it cannot read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pyarrow as pa
@@ -14,9 +14,8 @@ import pyarrow.csv as pacsv
 
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.locating import located
-from streamframe.formats.csv.records import Piece
-
-BOM = b"\xef\xbb\xbf"
+from streamframe.formats.records import Piece
+from streamframe.formats.sniffing import BOM
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,9 @@ class Decoding:
     names: tuple[str, ...]
     schema: pa.Schema
     null_values: tuple[str, ...] = ()
+
+    def narrowed(self, schema: pa.Schema) -> Decoding:
+        return replace(self, schema=schema)
 
     def batch(self, piece: Piece) -> pa.RecordBatch:
         """Return the records of this piece.

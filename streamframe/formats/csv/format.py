@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
@@ -11,22 +11,19 @@ import pyarrow.csv as pacsv
 
 from streamframe.errors import ColumnNotFoundError, PlanError
 from streamframe.formats.base import FileFormat, OpenFile
-from streamframe.formats.csv.decode import BOM, Decoding
+from streamframe.formats.csv.decode import Decoding
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.header import read_names
-from streamframe.formats.csv.inference import infer_schema, peek
-from streamframe.formats.csv.reader import CsvReader
-from streamframe.formats.csv.records import Records
+from streamframe.formats.csv.inference import infer_schema
+from streamframe.formats.csv.records import CsvRecords
+from streamframe.formats.sniffing import BOM, peek
+from streamframe.formats.text_blocks import OpenText
 from streamframe.io.compression import checked_compression
 from streamframe.io.transcode import checked_encoding
-from streamframe.schema import parse_dtype
+from streamframe.plan.arguments import checked_dtypes
 
 if TYPE_CHECKING:
     from streamframe.io.location import Location
-    from streamframe.plan.node import Scan
-
-# With a small limit, blocks stay small: what is decoded beyond it is thrown away.
-_BYTES_PER_WANTED_ROW = 1024
 
 
 @dataclass(frozen=True)
@@ -98,15 +95,15 @@ class CsvFormat(FileFormat):
         checked_encoding(self.encoding)
         checked_compression(self.compression)
         # Frozen and hashable from here on, whatever the caller passed.
-        object.__setattr__(self, "dtype", _checked_dtype(self.dtype))
+        object.__setattr__(self, "dtype", tuple(sorted(checked_dtypes(self.dtype, _require_readable))))
         object.__setattr__(self, "names", _checked_names(self.names))
         object.__setattr__(self, "na_values", _checked_na_values(self.na_values))
 
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
         dialect = Dialect(self.sep, self.quotechar, self.escapechar, self.comment)
         stream = location.open_stream(compression=self.compression, encoding=self.encoding)
-        records = Records(stream, dialect, block_bytes=block_bytes)
-        opened = _OpenCsv(records)
+        records = CsvRecords(stream, dialect, block_bytes=block_bytes)
+        opened = OpenText(records)
         try:
             opened.decoding = self._looked_at(records, dialect, expected)
         except BaseException:
@@ -114,7 +111,7 @@ class CsvFormat(FileFormat):
             raise
         return opened
 
-    def _looked_at(self, records: Records, dialect: Dialect, expected: pa.Schema | None) -> Decoding:
+    def _looked_at(self, records: CsvRecords, dialect: Dialect, expected: pa.Schema | None) -> Decoding:
         types: dict[str, pa.DataType] = dict(self.dtype)
         null_values = tuple(str(value) for value in self.na_values)  # type: ignore[union-attr]
         records.skip(BOM)
@@ -140,49 +137,7 @@ class CsvFormat(FileFormat):
         return Decoding(dialect, names, expected, null_values)
 
 
-class _OpenCsv(OpenFile):
-    """A file whose header and first records were read, and are kept."""
-
-    decoding: Decoding
-
-    def __init__(self, records: Records) -> None:
-        self._records = records
-        self._handed_over = False
-
-    @property
-    def schema(self) -> pa.Schema:
-        return self.decoding.schema
-
-    def read(self, scan: Scan, *, part: int) -> CsvReader:
-        schema = self.schema
-        if scan.columns is not None:
-            for name in scan.columns:
-                if name not in schema.names:
-                    raise ColumnNotFoundError.among(name, schema.names)
-            schema = pa.schema([field for field in schema if field.name in scan.columns])
-        if scan.limit is not None:
-            self._records.limit_size(scan.limit * _BYTES_PER_WANTED_ROW)
-        self._handed_over = True
-        return CsvReader(self._records, replace(self.decoding, schema=schema), part=part)
-
-    def close(self) -> None:
-        if not self._handed_over:
-            # What can be read only once must not lose what was looked at.
-            self._records.give_back()
-            self._records.stream.close()
-
-
-def _checked_dtype(dtype: Any) -> tuple[tuple[str, pa.DataType], ...]:
-    try:
-        pairs = dict(dtype or ())
-    except (TypeError, ValueError) as error:
-        raise PlanError(
-            f"dtype needs a mapping of column names to types, got {dtype!r}", hint='such as dtype={"zip": "string"}.'
-        ) from error
-    return tuple(sorted((name, _readable(name, parse_dtype(kind))) for name, kind in pairs.items()))
-
-
-def _readable(name: str, kind: pa.DataType) -> pa.DataType:
+def _require_readable(name: str, kind: pa.DataType) -> None:
     options = pacsv.ConvertOptions(column_types={"x": kind})
     try:
         pacsv.read_csv(pa.BufferReader(b"x\n"), convert_options=options)
@@ -192,7 +147,6 @@ def _readable(name: str, kind: pa.DataType) -> pa.DataType:
             column=name,
             hint=f'read it as "string" and cast it: .cast({{{name!r}: ...}}).',
         ) from error
-    return kind
 
 
 def _checked_names(names: Any) -> tuple[str, ...] | None:

@@ -13,26 +13,13 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from streamframe.errors import DecodeError, SchemaError
-from streamframe.formats.csv.decode import BOM
 from streamframe.formats.csv.dialect import Dialect
-from streamframe.formats.csv.locating import ENCODING_HINT
-from streamframe.formats.csv.records import Records
-
-# How files start that are named .csv now and then, but are none.
-_STARTS = {
-    b"\x1f\x8b": 'it looks like gzip: pass compression="gzip".',
-    b"\x28\xb5\x2f\xfd": 'it looks like zstd: pass compression="zstd".',
-    b"\xfd7zXZ": 'it looks like xz: pass compression="xz".',
-    b"BZh": 'it looks like bz2: pass compression="bz2".',
-    b"PAR1": "it looks like Parquet: use read_parquet.",
-    b"PK\x03\x04": "it looks like a zip archive or a spreadsheet: unpack it, or save it as CSV.",
-    b"\xff\xfe": 'it looks like UTF-16: pass encoding="utf-16".',
-    b"\xfe\xff": 'it looks like UTF-16: pass encoding="utf-16".',
-}
+from streamframe.formats.csv.records import CsvRecords
+from streamframe.formats.sniffing import BOM, ENCODING_HINT, other_format
 
 
 def read_names(
-    records: Records, dialect: Dialect, *, header: bool, names: tuple[str, ...] | None, expected: pa.Schema | None
+    records: CsvRecords, dialect: Dialect, *, header: bool, names: tuple[str, ...] | None, expected: pa.Schema | None
 ) -> tuple[str, ...]:
     """Return the columns as they stand in the file, and pass over the header line.
 
@@ -60,7 +47,7 @@ def read_names(
             f"the header line of {label} is not UTF-8 text",
             source=label,
             byte_offset=offset,
-            hint=next((hint for start, hint in _STARTS.items() if text.startswith(start)), ENCODING_HINT),
+            hint=other_format(text) or ENCODING_HINT,
         ) from error
     if header:
         records.skip_record(text)

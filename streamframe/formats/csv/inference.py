@@ -16,11 +16,7 @@ from streamframe.formats.csv.cutter import end_of_records, well_formed_quotes
 from streamframe.formats.csv.decode import Decoding, arrow_buffer, null_options, read_options
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.locating import located
-from streamframe.formats.csv.records import Piece
-from streamframe.io.stream import ByteStream
-
-# Late floats in a column of integers show up in the middle or near the end of most files.
-_PEEK_BYTES = 64 * 1024
+from streamframe.formats.records import Piece
 
 
 def infer_schema(
@@ -71,22 +67,6 @@ def infer_schema(
             for name, kind in zip(names, found, strict=True)
         ]
     )
-
-
-def peek(stream: ByteStream) -> list[bytearray]:
-    """Return some bytes from the middle and the end of a file, if looking there costs nothing.
-
-    The stream is then where it was.
-    """
-    if not stream.seekable or stream.size is None or stream.size < stream.offset + 4 * _PEEK_BYTES:
-        return []
-    here = stream.offset
-    peeked = []
-    for offset in ((here + stream.size) // 2, stream.size - _PEEK_BYTES):
-        stream.seek(offset)
-        peeked.append(bytearray(stream.read_up_to(_PEEK_BYTES)))
-    stream.seek(here)
-    return peeked
 
 
 def _sampled(

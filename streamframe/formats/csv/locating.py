@@ -14,7 +14,9 @@ import pyarrow.csv as pacsv
 
 from streamframe.errors import DecodeError
 from streamframe.formats.csv.dialect import Dialect
-from streamframe.formats.csv.records import Piece
+from streamframe.formats.records import Piece
+from streamframe.formats.sniffing import ENCODING_HINT
+from streamframe.formats.wording import quoted, shortened, shortened_bytes
 from streamframe.schema import dtype_name
 
 _CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): (.*)", re.DOTALL)
@@ -23,7 +25,6 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SHOWN_VALUE = 60
 _SHOWN_RECORD = 80
 _SHORT_VALUE = 12
-ENCODING_HINT = 'pass the encoding the file was written in, such as encoding="latin-1" or encoding="cp1252".'
 
 
 def located(
@@ -34,7 +35,7 @@ def located(
     if found := _RAGGED.match(text):
         row, expected, got = (int(number) for number in found.groups())
         offset, record = _record(piece, dialect, row)
-        shown = _cut(record.rstrip(b"\r\n").decode("utf-8", "replace"), _SHOWN_RECORD)
+        shown = shortened(record.rstrip(b"\r\n").decode("utf-8", "replace"), _SHOWN_RECORD)
         return DecodeError(
             f"expected {expected} fields, got {got}: {shown!r}",
             row=row,
@@ -47,13 +48,13 @@ def located(
         name, value = names[index], _field(record, dialect, index)
         if "invalid UTF8 data" in found[3]:
             return DecodeError(
-                f"column {name!r}: {_cut_bytes(value)!r} is not UTF-8 text",
+                f"column {name!r}: {shortened_bytes(value, _SHOWN_VALUE)!r} is not UTF-8 text",
                 column=name,
                 row=row,
                 byte_offset=offset,
                 hint=ENCODING_HINT,
             )
-        shown = _cut(value.decode("utf-8", "replace"), _SHOWN_VALUE)
+        shown = shortened(value.decode("utf-8", "replace"), _SHOWN_VALUE)
         return DecodeError(
             f"column {name!r}: cannot read {shown!r} as {dtype_name(schema.field(name).type)}",
             column=name,
@@ -61,7 +62,7 @@ def located(
             byte_offset=offset,
             hint=_type_hint(name, value.decode("utf-8", "replace"), schema.field(name).type),
         )
-    return DecodeError(f"cannot be read as CSV: {_cut(text, 200)}", byte_offset=piece.byte_offset)
+    return DecodeError(f"cannot be read as CSV: {shortened(text, 200)}", byte_offset=piece.byte_offset)
 
 
 def _record(piece: Piece, dialect: Dialect, row: int) -> tuple[int, bytes]:
@@ -90,24 +91,11 @@ def _field(record: bytes, dialect: Dialect, index: int) -> bytes:
     return bytes(table.column(0)[0].as_py())
 
 
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _cut_bytes(value: bytes) -> bytes:
-    return value if len(value) <= _SHOWN_VALUE else value[:_SHOWN_VALUE] + b"..."
-
-
 def _type_hint(name: str, value: str, kind: pa.DataType) -> str:
     if pa.types.is_integer(kind) and _NUMBER.fullmatch(value):
-        return f'pass dtype={{{_quoted(name)}: "float64"}}.'
-    hint = f'pass dtype={{{_quoted(name)}: "string"}}'
+        return f'pass dtype={{{quoted(name)}: "float64"}}.'
+    hint = f'pass dtype={{{quoted(name)}: "string"}}'
     # Words such as "nil" or "-" rather spell a null. (In quotes they never do, so "" cannot be helped that way.)
     if 0 < len(value) <= _SHORT_VALUE:
-        hint += f", or na_values=[{_quoted(value)}] if that means a missing value"
+        hint += f", or na_values=[{quoted(value)}] if that means a missing value"
     return f"{hint}."
-
-
-def _quoted(name: str) -> str:
-    # Double quotes, as people write them, unless repr knows better.
-    return f'"{name}"' if name.isprintable() and not {'"', "\\"} & set(name) else repr(name)

@@ -16,15 +16,13 @@ import pyarrow.csv as pacsv
 from streamframe.errors import PlanError, SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.formats.csv.dialect import Dialect
-from streamframe.io.compressing import Compressor, compressor_for
+from streamframe.formats.text_encoder import TextEncoder
+from streamframe.io.compressing import compressor_for
 from streamframe.io.compression import checked_compression
 
 if TYPE_CHECKING:
     from streamframe.io.atomic import AtomicFile
     from streamframe.plan.context import RunContext
-
-# Text of so many bytes is made at a time, whatever the size of the batch.
-_SLICE_BYTES = 1 << 20
 
 
 class CsvWriter:
@@ -99,32 +97,7 @@ class CsvEncoding(FileEncoding):
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         writer = CsvWriter(schema, header=self.header, sep=self.sep)
-        return _CsvEncoder(file, schema, writer, compressor_for(self.compression, file.label))
-
-
-class _CsvEncoder(Encoder):
-    def __init__(self, file: AtomicFile, schema: pa.Schema, writer: CsvWriter, compressor: Compressor | None) -> None:
-        self._file = file
-        self._schema = schema
-        self._writer = writer
-        self._compressor = compressor
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        rows = max(1, batch.num_rows * _SLICE_BYTES // max(batch.nbytes, 1))
-        for start in range(0, batch.num_rows, rows):
-            self._put(self._writer.encode(batch.slice(start, rows)))
-
-    def finish(self) -> None:
-        if header := self._writer.encode(pa.RecordBatch.from_pylist([], schema=self._schema)):
-            self._put(header)
-        if self._compressor is not None:
-            self._file.write(self._compressor.flush())
-
-    def abort(self) -> None:
-        pass
-
-    def _put(self, text: bytes) -> None:
-        self._file.write(text if self._compressor is None else self._compressor.compress(text))
+        return TextEncoder(file, schema, writer, compressor_for(self.compression, file.label))
 
 
 def _not_text(batch: pa.RecordBatch, error: pa.ArrowInvalid) -> SchemaError:

@@ -1,14 +1,76 @@
-"""One CSV file as blocks: the reader thread cuts them, the pool decodes them."""
+"""One text file as blocks: the reader thread cuts them, the pool decodes them."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from streamframe.batch import Mark, held_bytes
-from streamframe.formats.csv.decode import Decoding
-from streamframe.formats.csv.records import Piece, Records
+from streamframe.formats.base import OpenFile
+from streamframe.formats.records import Piece, Records
 from streamframe.plan.report import Completeness
 from streamframe.plan.source import Block, BlockReader, Decoded
+from streamframe.schema import check_columns
+
+if TYPE_CHECKING:
+    from streamframe.plan.node import Scan
+
+# With a small limit, blocks stay small: what is decoded beyond it is thrown away.
+_BYTES_PER_WANTED_ROW = 1024
+
+
+class Decoding(Protocol):
+    """How the pieces of one file become batches."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns that are wanted, with their types, in the order wanted."""
+        ...
+
+    def narrowed(self, schema: pa.Schema) -> Decoding:
+        """Return the same for fewer columns."""
+        ...
+
+    def batch(self, piece: Piece) -> pa.RecordBatch:
+        """Return the records of this piece: computing only.
+
+        Raises
+        ------
+        DecodeError
+            With `row` counted from 1 at the start of the piece.
+        """
+        ...
+
+
+class OpenText(OpenFile):
+    """A text file whose first records were read, and are kept."""
+
+    decoding: Decoding
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._handed_over = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.decoding.schema
+
+    def read(self, scan: Scan, *, part: int) -> TextReader:
+        decoding = self.decoding
+        if scan.columns is not None:
+            check_columns(scan.columns, decoding.schema)
+            decoding = decoding.narrowed(pa.schema([field for field in self.schema if field.name in scan.columns]))
+        if scan.limit is not None:
+            self._records.limit_size(scan.limit * _BYTES_PER_WANTED_ROW)
+        self._handed_over = True
+        return TextReader(self._records, decoding, part=part)
+
+    def close(self) -> None:
+        if not self._handed_over:
+            # What can be read only once must not lose what was looked at.
+            self._records.give_back()
+            self._records.stream.close()
 
 
 class DecodedRatio:
@@ -29,7 +91,7 @@ class DecodedRatio:
         self._learned = True
 
 
-class CsvReader(BlockReader):
+class TextReader(BlockReader):
     """The blocks of one file."""
 
     def __init__(self, records: Records, decoding: Decoding, *, part: int) -> None:
@@ -57,17 +119,17 @@ class CsvReader(BlockReader):
     def next_bytes(self) -> int:
         return int(self._records.held_bytes * (1 + self._ratio.value))
 
-    def next_block(self) -> CsvBlock | None:
+    def next_block(self) -> TextBlock | None:
         piece = self._records.take_piece()
         if piece is None:
             return None
-        return CsvBlock(piece, self._decoding, self._ratio, part=self._part, label=self._records.stream.label)
+        return TextBlock(piece, self._decoding, self._ratio, part=self._part, label=self._records.stream.label)
 
     def close(self) -> None:
         self._records.stream.close()
 
 
-class CsvBlock(Block):
+class TextBlock(Block):
     """Some complete records."""
 
     def __init__(self, piece: Piece, decoding: Decoding, ratio: DecodedRatio, *, part: int, label: str) -> None:

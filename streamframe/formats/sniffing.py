@@ -1,0 +1,42 @@
+"""What a look at a few bytes of a text file can tell."""
+
+from __future__ import annotations
+
+from streamframe.io.stream import ByteStream
+
+BOM = b"\xef\xbb\xbf"
+ENCODING_HINT = 'pass the encoding the file was written in, such as encoding="latin-1" or encoding="cp1252".'
+# Late floats in a column of integers show up in the middle or near the end of most files.
+_PEEK_BYTES = 64 * 1024
+# How files start that are called text now and then, but are none.
+_STARTS = {
+    b"\x1f\x8b": 'it looks like gzip: pass compression="gzip".',
+    b"\x28\xb5\x2f\xfd": 'it looks like zstd: pass compression="zstd".',
+    b"\xfd7zXZ": 'it looks like xz: pass compression="xz".',
+    b"BZh": 'it looks like bz2: pass compression="bz2".',
+    b"PAR1": "it looks like Parquet: use read_parquet.",
+    b"PK\x03\x04": "it looks like a zip archive or a spreadsheet: unpack it, or save it as text.",
+    b"\xff\xfe": 'it looks like UTF-16: pass encoding="utf-16".',
+    b"\xfe\xff": 'it looks like UTF-16: pass encoding="utf-16".',
+}
+
+
+def other_format(text: bytes) -> str | None:
+    """Return what a file looks like that starts with these bytes, and how to read it; None if nothing is known."""
+    return next((hint for start, hint in _STARTS.items() if text.startswith(start)), None)
+
+
+def peek(stream: ByteStream) -> list[bytearray]:
+    """Return some bytes from the middle and the end of a file, if looking there costs nothing.
+
+    The stream is then where it was.
+    """
+    if not stream.seekable or stream.size is None or stream.size < stream.offset + 4 * _PEEK_BYTES:
+        return []
+    here = stream.offset
+    peeked = []
+    for offset in ((here + stream.size) // 2, stream.size - _PEEK_BYTES):
+        stream.seek(offset)
+        peeked.append(bytearray(stream.read_up_to(_PEEK_BYTES)))
+    stream.seek(here)
+    return peeked

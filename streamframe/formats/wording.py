@@ -1,0 +1,19 @@
+"""How values and names are shown in errors: short, and ready to be pasted."""
+
+from __future__ import annotations
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text cut to `length` characters."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def shortened_bytes(value: bytes, length: int) -> bytes:
+    """Return bytes cut to `length`."""
+    return value if len(value) <= length else value[:length] + b"..."
+
+
+def quoted(name: str) -> str:
+    """Return a name as a literal that can be pasted."""
+    # Double quotes, as people write them, unless repr knows better.
+    return f'"{name}"' if name.isprintable() and not {'"', "\\"} & set(name) else repr(name)
