@@ -23,7 +23,16 @@ from streamframe.expr import Expr, coalesce, col, function, lit, when
 from streamframe.foreign import other_name
 from streamframe.options import options, set_options
 from streamframe.plan.report import RunReport, Stats
-from streamframe.readers import from_arrow, from_batches, from_pandas, read, read_csv, read_ipc, read_parquet
+from streamframe.readers import (
+    from_arrow,
+    from_batches,
+    from_pandas,
+    read,
+    read_csv,
+    read_ipc,
+    read_ndjson,
+    read_parquet,
+)
 from streamframe.stream import StreamFrame, concat
 
 __all__ = [
@@ -58,6 +67,7 @@ __all__ = [
     "read",
     "read_csv",
     "read_ipc",
+    "read_ndjson",
     "read_parquet",
     "set_options",
     "when",

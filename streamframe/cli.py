@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _MAX_CELL_CHARS = 60
+_TEXTS = {".csv", ".ndjson", ".jsonl"}
 _TEXT_COMPRESSIONS = {".gz", ".zst", ".bz2", ".xz"}
 
 
@@ -82,7 +83,7 @@ _columns = click.option("--columns", metavar="A,B", callback=_names, help="Only 
 def convert(
     src: str, dst: str, columns: list[str] | None, memory: str | None, progress: bool | None, quiet: bool
 ) -> None:
-    """Write the rows of SRC to DST (.parquet, .pq or .csv).
+    """Write the rows of SRC to DST (.parquet, .pq, .csv, .ndjson or .jsonl).
 
     DST is replaced when all rows are written; until then, and after an error, it is what it was.
     """
@@ -161,11 +162,13 @@ def _writer(frame: StreamFrame, dst: str) -> Callable[[str], RunReport]:
         ".arrow": frame.to_ipc,
         ".arrows": frame.to_ipc,
         ".feather": frame.to_ipc,
+        ".ndjson": frame.to_ndjson,
+        ".jsonl": frame.to_ndjson,
     }
     path = PurePath(dst.lower())
     # Only text is compressed as a whole: `.csv.gz` is a CSV, `.parquet.gz` is nothing we write.
     suffix = PurePath(path.stem).suffix if path.suffix in _TEXT_COMPRESSIONS else path.suffix
-    if suffix not in writers or (suffix != path.suffix and suffix != ".csv"):
+    if suffix not in writers or (suffix != path.suffix and suffix not in _TEXTS):
         # The target itself stays untold: a URL may hold a password.
         raise PlanError(
             "the suffix of DST does not say what to write", hint=f"end it in {', '.join(writers)} or .csv.gz."

@@ -16,6 +16,7 @@ from streamframe.expr import Expr, as_expr
 from streamframe.formats.base import FileFormat
 from streamframe.formats.csv import CsvFormat
 from streamframe.formats.ipc import IpcFormat
+from streamframe.formats.ndjson import NdjsonFormat
 from streamframe.formats.parquet import ParquetFormat
 from streamframe.io.compression import checked_compression
 from streamframe.io.locations import paths
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 _SUFFIXES: dict[str, Callable[[], FileFormat]] = {
     ".csv": CsvFormat,
     ".tsv": lambda: CsvFormat(sep="\t"),
+    ".ndjson": NdjsonFormat,
+    ".jsonl": NdjsonFormat,
     ".parquet": ParquetFormat,
     ".pq": ParquetFormat,
     ".arrow": IpcFormat,
@@ -48,9 +51,9 @@ _SUFFIXES: dict[str, Callable[[], FileFormat]] = {
 def read(path: Any, *, storage_options: Mapping[str, Any] | None = None, **foreign: Any) -> StreamFrame:
     """Read files whose format their suffix tells: ``.csv``, ``.parquet``, ``.arrow`` and so on.
 
-    Lazy: nothing is read before the frame is iterated, looked at or exported. Known are ``.csv`` and
-    ``.tsv`` (also with ``.gz``, ``.zst``, ``.bz2`` or ``.xz`` behind it), ``.parquet``, ``.pq``, ``.arrow``,
-    ``.arrows``, ``.feather`` and ``.ipc``.
+    Lazy: nothing is read before the frame is iterated, looked at or exported. Known are ``.csv``,
+    ``.tsv``, ``.ndjson`` and ``.jsonl`` (also with ``.gz``, ``.zst``, ``.bz2`` or ``.xz`` behind it),
+    ``.parquet``, ``.pq``, ``.arrow``, ``.arrows``, ``.feather`` and ``.ipc``.
 
     Parameters
     ----------
@@ -83,7 +86,7 @@ def read(path: Any, *, storage_options: Mapping[str, Any] | None = None, **forei
             else f"{given.label} has no suffix",
             source=given.label,
             hint=(f"{near} " if near else "")
-            + f"known: {', '.join(_SUFFIXES)}; otherwise use read_csv, read_parquet or read_ipc.",
+            + f"known: {', '.join(_SUFFIXES)}; otherwise use the reader of its format, such as read_csv.",
         )
     return _frame(Files(given, make()))
 
@@ -191,6 +194,62 @@ def read_csv(
         compression=compression,
         errors=errors,
     )
+    frame = _frame(Files(paths(path, storage_options), file_format))
+    return frame if columns is None else frame.select(checked_names(columns))
+
+
+def read_ndjson(
+    path: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    dtype: Mapping[str, Any] | None = None,
+    encoding: str = "utf-8",
+    compression: str | None = "infer",
+    errors: str = "raise",
+    storage_options: Mapping[str, Any] | None = None,
+    **foreign: Any,
+) -> StreamFrame:
+    """Read NDJSON (JSON Lines: one object in each line) lazily, decoded by every core, within the option `memory`.
+
+    Objects become structs, arrays lists. A field that a record lacks is null. Nothing is guessed:
+    text that looks like a time stays text, and a value of another type, a field that is not in the
+    schema, a name that stands twice in one object are errors that name the remedy.
+
+    Parameters
+    ----------
+    path
+        A str, a PathLike, a UPath, an open binary file, a glob, or a list of these; any fsspec scheme.
+    columns
+        Only these, in this order; others are not converted, and fields that are new are left out.
+    dtype
+        Types by column: ``{"time": "timestamp[us]"}``, in pandas', numpy's, Arrow's or Python's
+        words. Default: found in a sample, then frozen. ``"string"`` takes any value: what is not
+        text is its JSON text, with all its digits; where a block has such values, it is read about
+        ten times slower. A column that the sample does not have is added.
+    encoding
+        Any that Python knows. UTF-8 is the fastest: it is not transcoded.
+    compression
+        ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+    errors
+        What a malformed or ill-typed record does. ``"raise"``: the run stops with a `DecodeError` or
+        `SchemaError` that names row, column, value and byte offset.
+    storage_options
+        What fsspec takes for the scheme; for http(s) also those of `read_csv`.
+
+    Raises
+    ------
+    PlanError
+        Here, if an argument makes no sense.
+    SourceError, DecodeError, SchemaError
+        When it runs.
+
+    Examples
+    --------
+    >>> import streamframe as sf
+    >>> events = sf.read_ndjson("events.ndjson.gz", dtype={"time": "timestamp[us, UTC]"})
+    """
+    refuse(foreign, read_ndjson)
+    file_format = NdjsonFormat(dtype=_types(dtype), encoding=encoding, compression=compression, errors=errors)
     frame = _frame(Files(paths(path, storage_options), file_format))
     return frame if columns is None else frame.select(checked_names(columns))
 

@@ -22,6 +22,7 @@ from streamframe.foreign import other_name
 from streamframe.formats.base import FileEncoding
 from streamframe.formats.csv import CsvEncoding
 from streamframe.formats.ipc import IpcEncoding
+from streamframe.formats.ndjson import NdjsonEncoding
 from streamframe.formats.parquet import ParquetEncoding
 from streamframe.options import current_options, parse_bytes
 from streamframe.pandas_frame import DtypeBackend, checked_backend, outside_python, to_chunk, to_frame
@@ -370,6 +371,36 @@ class StreamFrame:
         """
         refuse(foreign, self.to_csv)
         return self._export(path, CsvEncoding(header=header, sep=sep, compression=compression), storage_options)
+
+    def to_ndjson(
+        self,
+        path: Any,
+        *,
+        compression: str | None = "infer",
+        storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        """Write all rows to one NDJSON file, an object in each line: old or new, never half.
+
+        Times are ISO 8601 (those with a zone in UTC), durations numbers in their unit, decimals
+        text (readers would round them), bytes base64, maps objects; NaN and infinities are null.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+        compression
+            ``"infer"`` goes by the suffix (``out.ndjson.gz``); ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+        """
+        refuse(foreign, self.to_ndjson)
+        return self._export(path, NdjsonEncoding(compression), storage_options)
 
     def to_ipc(
         self,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import json
 import lzma
 from bz2 import compress as bz2
 from pathlib import Path
@@ -54,6 +55,15 @@ def ipc_bytes(data: pa.Table, *, stream: bool = False, batch_rows: int = 700) ->
     return sink.getvalue().to_pybytes()
 
 
+def ndjson_bytes(data: pa.Table) -> bytes:
+    return "".join(json.dumps(row, default=str) + "\n" for row in data.to_pylist()).encode()
+
+
+def _ndjson(path: Path) -> sf.StreamFrame:
+    # Neither a file without rows nor text that looks like a time says what it is.
+    return sf.read_ndjson(path, dtype={field.name: field.type for field in table(10).schema})
+
+
 def zstd(data: bytes) -> bytes:
     return pa.compress(data, codec="zstd", asbytes=True)
 
@@ -78,6 +88,8 @@ SOURCES = {
     "csv.zst": lambda folder, data: sf.read_csv(_file(folder, "a.csv.zst", zstd(csv_bytes(data)))),
     "csv.bz2": lambda folder, data: sf.read_csv(_file(folder, "a.csv.bz2", bz2(csv_bytes(data)))),
     "csv.xz": lambda folder, data: sf.read_csv(_file(folder, "a.csv.xz", lzma.compress(csv_bytes(data)))),
+    "ndjson": lambda folder, data: _ndjson(_file(folder, "a.ndjson", ndjson_bytes(data))),
+    "ndjson.gz": lambda folder, data: _ndjson(_file(folder, "a.jsonl.gz", gzip.compress(ndjson_bytes(data)))),
     "csv glob": lambda folder, data: (_halves(folder, data), sf.read_csv(folder / "half-*.csv"))[1],
     "csv list": lambda folder, data: sf.read_csv(_halves(folder, data)),
     "parquet": lambda folder, data: sf.read_parquet(_file(folder, "a.parquet", parquet_bytes(data))),
@@ -133,6 +145,7 @@ TRANSFORMS = {
 SINKS = {
     "parquet": (lambda frame, path: frame.to_parquet(path), pq.read_table),
     "ipc": (lambda frame, path: frame.to_ipc(path), lambda path: pa.ipc.open_file(path.read_bytes()).read_all()),
+    "ndjson": (lambda frame, path: frame.to_ndjson(path), lambda path: _ndjson(path).to_arrow()),
     "csv": (lambda frame, path: frame.to_csv(path), lambda path: sf.read_csv(path).to_arrow()),
 }
 

@@ -1,0 +1,133 @@
+"""One piece of NDJSON to one batch: computing only.
+
+Rules: a record is one object in one line. Arrow parses the whole piece as one block, but knows
+no lines: it takes two objects in a line, or one in two lines, and it *crashes* on a piece that
+starts with the literal ``null``. So it only gets lines that start with ``{`` and end with ``}``:
+a line's end is then a record's end, and each line holds one record exactly if there are as many
+rows as lines. It does not look at encodings either; the batch is validated. What fails is
+looked at again, line by line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import pyarrow as pa
+
+from streamframe.errors import StreamError
+from streamframe.formats.ndjson.locating import refused
+from streamframe.formats.ndjson.mending import mended
+from streamframe.formats.ndjson.parsing import REFUSED, parsed
+from streamframe.formats.records import Piece
+
+_NEWLINE, _OPEN, _CLOSE = b"\n{}"
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How the pieces of one file become batches.
+
+    Parameters
+    ----------
+    known
+        All columns of the file.
+    schema
+        The columns that are wanted, with their types, in the order wanted.
+    text
+        Columns that take any value, as its JSON text.
+    """
+
+    known: pa.Schema
+    schema: pa.Schema
+    text: frozenset[str] = frozenset()
+
+    def narrowed(self, schema: pa.Schema) -> Decoding:
+        """Return the same for fewer columns."""
+        return replace(self, schema=schema)
+
+    def batch(self, piece: Piece) -> pa.RecordBatch:
+        """Return the records of this piece.
+
+        Raises
+        ------
+        DecodeError
+            With `row` counted from 1 at the start of the piece.
+        """
+        data = pa.py_buffer(memoryview(piece.data)[piece.start : piece.stop])
+        records = _count_objects(data)
+        if records:
+            try:
+                return self._first_look(data, records)
+            except REFUSED:
+                pass
+        return self._second_look(piece)
+
+    def _first_look(self, data: pa.Buffer, records: int) -> pa.RecordBatch:
+        if self._all_wanted:
+            return parsed(data, records, self.schema, self.schema, unexpected="error")
+        if any(pa.types.is_nested(field.type) for field in self.schema):
+            # "ignore" would also pass over what is new inside of a column that is wanted.
+            return parsed(data, records, self.known, self.schema, unexpected="error")
+        return parsed(data, records, self.schema, self.schema, unexpected="ignore")
+
+    def _second_look(self, piece: Piece) -> pa.RecordBatch:
+        lines = [line for part in piece.data[piece.start : piece.stop].split(b"\n") if (line := part.strip(b" \t\r"))]
+        whole = next((at for at, line in enumerate(lines) if not _is_object(line)), len(lines))
+        keep = None if self._all_wanted else frozenset(self.schema.names)
+        records: Sequence[bytes | bytearray] = lines[:whole]
+        if self.text or not self._all_wanted:
+            records = [mended(line, keep, self.text) for line in records]
+        try:
+            batch = self._of_lines(records)
+        except REFUSED as error:
+            raise self._located(piece, lines, self._first_refused(records)) from error
+        if whole < len(lines):
+            raise self._located(piece, lines, whole)
+        return batch
+
+    def _of_lines(self, lines: Sequence[bytes | bytearray]) -> pa.RecordBatch:
+        if not lines:
+            return pa.RecordBatch.from_pylist([], schema=self.schema)
+        return parsed(pa.py_buffer(b"\n".join(lines)), len(lines), self.schema, self.schema, unexpected="error")
+
+    def _first_refused(self, lines: Sequence[bytes | bytearray]) -> int:
+        first, behind = 0, len(lines)
+        while behind - first > 1:
+            middle = (first + behind) // 2
+            try:
+                self._of_lines(lines[first:middle])
+            except REFUSED:
+                behind = middle
+            else:
+                first = middle
+        return first
+
+    def _located(self, piece: Piece, lines: Sequence[bytearray], index: int) -> StreamError:
+        offset = at = piece.start
+        for line in lines[: index + 1]:
+            offset = piece.data.find(line, at)
+            at = offset + len(line)
+        error = refused(bytes(lines[index]), self.schema, self.text, strict=self._all_wanted)
+        return error.locate(row=index + 1, byte_offset=piece.byte_offset + offset - piece.start)
+
+    @cached_property
+    def _all_wanted(self) -> bool:
+        return bool(self.schema.names == self.known.names)
+
+
+def _count_objects(data: pa.Buffer) -> int:
+    """Return how many lines there are, if all start and end as objects do; 0 otherwise."""
+    import numpy as np
+
+    content = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(content == _NEWLINE)
+    if not len(ends) or ends[-1] != len(content) - 1:
+        ends = np.append(ends, len(content))
+    opened = content[0] == _OPEN and (content[ends[:-1] + 1] == _OPEN).all()
+    return len(ends) if opened and (content[ends - 1] == _CLOSE).all() else 0
+
+
+def _is_object(line: bytearray) -> bool:
+    return line[0] == _OPEN and line[-1] == _CLOSE

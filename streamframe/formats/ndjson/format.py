@@ -1,0 +1,106 @@
+"""NDJSON: the reader's options, and how one file is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+
+from streamframe.errors import DecodeError, PlanError
+from streamframe.formats.base import FileFormat, OpenFile
+from streamframe.formats.ndjson.decode import Decoding
+from streamframe.formats.ndjson.inference import infer_schema, whole_lines
+from streamframe.formats.ndjson.locating import refused
+from streamframe.formats.ndjson.parsing import is_text, require_readable
+from streamframe.formats.ndjson.records import LineRecords
+from streamframe.formats.sniffing import BOM, peek
+from streamframe.formats.text_blocks import OpenText
+from streamframe.io.compression import checked_compression
+from streamframe.io.transcode import checked_encoding
+from streamframe.plan.arguments import checked_dtypes
+
+if TYPE_CHECKING:
+    from streamframe.io.location import Location
+
+
+@dataclass(frozen=True)
+class NdjsonFormat(FileFormat):
+    """How the rows of an NDJSON file are written down: one JSON object in each line.
+
+    Types are inferred from the first block, and of local files also from a look at the middle and
+    the end; then they are frozen. Objects become structs, arrays lists; integers among floats are
+    floats. Text stays text, also where it looks like a time, until `dtype` says otherwise. A field
+    that a record lacks is null; one that is not in the schema is an error, unless the columns were
+    chosen. Blank lines are no records.
+
+    Parameters
+    ----------
+    dtype
+        Types of some columns, by name: what `streamframe.schema.parse_dtype` reads. A column of
+        ``"string"`` takes any value: what is not text is its JSON text. One that the sample does
+        not have is added.
+    encoding
+        What the text is written in.
+    compression
+        ``"infer"`` goes by the suffix, None reads the bytes as they are.
+    errors
+        What a malformed record does: ``"raise"``.
+
+    Raises
+    ------
+    PlanError, SchemaError
+        If an argument cannot work; names it.
+    """
+
+    name: ClassVar[str] = "ndjson"
+
+    dtype: Mapping[str, Any] | tuple[tuple[str, pa.DataType], ...] = ()
+    encoding: str = "utf-8"
+    compression: str | None = "infer"
+    errors: str = "raise"
+
+    def __post_init__(self) -> None:
+        if self.errors != "raise":
+            raise PlanError.not_available(f"errors={self.errors!r}", 'only errors="raise" is.')
+        checked_encoding(self.encoding)
+        checked_compression(self.compression)
+        # Frozen and hashable from here on, whatever the caller passed.
+        object.__setattr__(self, "dtype", checked_dtypes(self.dtype, require_readable))
+
+    def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+        stream = location.open_stream(compression=self.compression, encoding=self.encoding)
+        records = LineRecords(stream, block_bytes=block_bytes)
+        opened = OpenText(records)
+        try:
+            records.skip(BOM)
+            schema = self._inferred(records) if expected is None else expected
+        except BaseException:
+            opened.close()
+            raise
+        text = frozenset(name for name, kind in dict(self.dtype).items() if is_text(kind))
+        opened.decoding = Decoding(schema, schema, text)
+        return opened
+
+    def _inferred(self, records: LineRecords) -> pa.Schema:
+        records.skip_whitespace()
+        piece = records.peek_piece()
+        types = dict(self.dtype)
+        found = pa.schema([])
+        if piece is not None:
+            sample = bytes(memoryview(piece.data)[piece.start : piece.stop])
+            inferred = infer_schema([sample, *map(whole_lines, peek(records.stream))])
+            if inferred is None:
+                first = sample.split(b"\n", 1)[0].strip()
+                error = refused(first, found, frozenset(), strict=True)
+                raise error.locate(source=records.stream.label, row=1, byte_offset=piece.byte_offset)
+            found = inferred
+        elif not types:
+            raise DecodeError(
+                f"{records.stream.label} is empty: no record to know the columns of",
+                source=records.stream.label,
+                hint="pass dtype={...} if a file without records is right.",
+            )
+        kept = [(field.name, types.pop(field.name, field.type)) for field in found]
+        return pa.schema([*kept, *types.items()])

@@ -1,0 +1,65 @@
+"""Column types from a sample.
+
+Rules: JSON says itself what is text, a number or an object, so that nothing is guessed: text that
+looks like a time stays text. Integers among floats are floats. What does not fit together is text,
+as is what has no value: whoever reads it gets an error that names the remedy, if it is not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+# Only the kind of a number is asked for; and int() refuses very long ones.
+_KINDS = json.JSONDecoder(parse_int=lambda _: 0, parse_float=lambda _: 0.0)
+_SCALARS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+
+
+def infer_schema(samples: Iterable[bytes | bytearray]) -> pa.Schema | None:
+    """Return the schema of the records in these samples; None if there is none.
+
+    Lines that are no records are passed over: the reader comes by, in order, and will tell.
+    """
+    rows = [row for sample in samples for row in _records(sample)]
+    return pa.schema(_fields(rows)) if rows else None
+
+
+def whole_lines(data: bytearray) -> bytes:
+    """Return the complete lines in bytes that start and end anywhere."""
+    return bytes(data[data.find(b"\n") + 1 : data.rfind(b"\n") + 1])
+
+
+def infer_type(values: Sequence[Any]) -> pa.DataType:
+    """Return the narrowest type that holds these parsed values."""
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds == {int, float}:
+        return pa.float64()
+    if len(kinds) != 1:
+        return pa.string()
+    kind = kinds.pop()
+    if kind is dict:
+        return pa.struct(_fields([value for value in values if value is not None]))
+    if kind is list:
+        return pa.list_(infer_type([item for value in values if value is not None for item in value]))
+    return _SCALARS[kind]
+
+
+def _fields(rows: list[dict[str, Any]]) -> list[tuple[str, pa.DataType]]:
+    columns: dict[str, list[Any]] = {}
+    for row in rows:
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    return [(name, infer_type(values)) for name, values in columns.items()]
+
+
+def _records(sample: bytes | bytearray) -> Iterator[dict[str, Any]]:
+    for line in sample.split(b"\n"):
+        try:
+            row = _KINDS.decode(line.decode())
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict):
+            yield row

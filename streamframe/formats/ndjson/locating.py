@@ -1,0 +1,180 @@
+"""From a line that was refused to an error that names what is wrong with it, and the remedy."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pyarrow as pa
+
+from streamframe.errors import DecodeError, SchemaError, StreamError
+from streamframe.formats.ndjson.inference import infer_type
+from streamframe.formats.ndjson.mending import Member, items, members
+from streamframe.formats.ndjson.parsing import reads
+from streamframe.formats.sniffing import ENCODING_HINT, other_format
+from streamframe.formats.wording import quoted, shortened, shortened_bytes
+from streamframe.schema import dtype_name
+
+_INTEGER = re.compile(r"-?\d+")
+_ZONE = re.compile(r"\d(Z|[+-]\d\d(:?\d\d)?)$")
+_SHOWN_VALUE = 60
+_SHOWN_LINE = 80
+_KINDS = {"[": "an array", '"': "text", "t": "a boolean", "f": "a boolean", "n": "null"}
+
+
+def refused(line: bytes, schema: pa.Schema, text: frozenset[str], *, strict: bool) -> StreamError:
+    """Return the error for a line that cannot be read.
+
+    Parameters
+    ----------
+    line
+        The line, without whitespace around it.
+    schema
+        The columns that are wanted.
+    text
+        Columns that take any value.
+    strict
+        Every field must be a column.
+    """
+    try:
+        decoded = line.decode()
+    except UnicodeDecodeError as error:
+        around = line[max(0, error.start - 20) :]
+        return DecodeError(
+            f"{shortened_bytes(around, _SHOWN_VALUE)!r} is not UTF-8 text", hint=other_format(line) or ENCODING_HINT
+        )
+    if hint := other_format(line):
+        return DecodeError("not NDJSON", hint=hint)
+    if decoded[0] != "{":
+        return _no_object(decoded)
+    try:
+        found = members(decoded)
+    except json.JSONDecodeError as error:
+        return _no_json(decoded, error)
+    except RecursionError:
+        return DecodeError(
+            "an object is nested too deeply", hint="no reader of ours goes deeper than some hundred levels."
+        )
+    return _bad_member(found, schema, text, strict=strict) or DecodeError(
+        f"cannot be read as NDJSON: {shortened(decoded, _SHOWN_LINE)!r}"
+    )
+
+
+def _no_object(line: str) -> DecodeError:
+    hint = "NDJSON has one object in each line: {...}."
+    if line[0] == "[":
+        hint += " An array of objects has to be cut into lines first: jq -c '.[]', or json.load and from_pandas."
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        if line[0] != "[":
+            return DecodeError(f"not JSON: {shortened(line, _SHOWN_LINE)!r}", hint=hint)
+    return DecodeError(
+        f"a line holds {_KINDS.get(line[0], 'a number')}, not an object: {shortened(line, _SHOWN_LINE)!r}", hint=hint
+    )
+
+
+def _no_json(line: str, error: json.JSONDecodeError) -> DecodeError:
+    if error.msg == "Extra data" and line[error.pos] == "{":
+        return DecodeError(
+            f"two objects in one line: {shortened(line, _SHOWN_LINE)!r}",
+            hint="NDJSON has one object in each line; cut it first: jq -c .",
+        )
+    near = line[max(0, error.pos - _SHOWN_VALUE // 2) :]
+    return DecodeError(
+        f"not JSON: {error.msg} at character {error.pos + 1:,} of the line, near {shortened(near, _SHOWN_VALUE)!r}",
+        hint="look at that place. If each object is spread over several lines, join them first: jq -c .",
+    )
+
+
+def _bad_member(found: list[Member], schema: pa.Schema, text: frozenset[str], *, strict: bool) -> StreamError | None:
+    seen = set()
+    for member in found:
+        name = member.key
+        if name not in schema.names:
+            if not strict:
+                continue
+            return _unknown(name, member)
+        if name in seen:
+            return DecodeError(f"column {name!r} stands twice in one object", column=name, hint="keep one of them.")
+        seen.add(name)
+        if name not in text and (error := _bad_value(name, name, member, schema.field(name).type)):
+            return error
+    return None
+
+
+def _bad_value(column: str, path: str, member: Member, kind: pa.DataType) -> StreamError | None:
+    """Return what is wrong with a value, at the deepest place that can be named."""
+    if reads(member.text, kind):
+        return None
+    if pa.types.is_struct(kind) and isinstance(member.value, dict):
+        seen = set()
+        for inner in members(member.text):
+            below = f"{path}.{inner.key}"
+            if kind.get_field_index(inner.key) < 0:
+                return _unknown_below(column, below, inner)
+            if inner.key in seen:
+                return DecodeError(f"field {below!r} stands twice in one object", column=column)
+            seen.add(inner.key)
+            if error := _bad_value(column, below, inner, kind.field(inner.key).type):
+                return error
+    if pa.types.is_list(kind) and isinstance(member.value, list):
+        for inner in items(member.text):
+            if error := _bad_value(column, f"{path}[]", inner, kind.value_type):
+                return error
+    place = f"column {column!r}" if path == column else f"column {column!r}, field {path!r}"
+    return DecodeError(
+        f"{place}: cannot read {shortened(member.text, _SHOWN_VALUE)} as {dtype_name(kind)}",
+        column=column,
+        hint=_hint(column, member, kind, nested=path != column),
+    )
+
+
+def _unknown(name: str, member: Member) -> SchemaError:
+    kind = pa.int64() if _INTEGER.fullmatch(member.text) else infer_type([member.value])
+    # The type of an object has no name that could be pasted.
+    word = "string" if "struct" in str(kind) else dtype_name(kind)
+    return SchemaError(
+        f"field {name!r} is new: no record of the sample has it; here it is {shortened(member.text, _SHOWN_VALUE)}",
+        column=name,
+        hint=f"pass dtype={{{quoted(name)}: {quoted(word)}}} to read it, or columns=[...] without it to leave it out.",
+    )
+
+
+def _unknown_below(column: str, path: str, member: Member) -> SchemaError:
+    return SchemaError(
+        f"column {column!r}, field {path!r} is new: no record of the sample has it; "
+        f"here it is {shortened(member.text, _SHOWN_VALUE)}",
+        column=column,
+        hint=_whole_hint(column),
+    )
+
+
+def _hint(column: str, member: Member, kind: pa.DataType, *, nested: bool) -> str:
+    if nested or pa.types.is_nested(kind):
+        return _whole_hint(column)
+    word = _wider(member, kind)
+    more = ", which keeps all digits (float64 rounds)" if word == "string" and _INTEGER.fullmatch(member.text) else ""
+    return f"pass dtype={{{quoted(column)}: {quoted(word)}}}{more}."
+
+
+def _wider(member: Member, kind: pa.DataType) -> str:
+    """Return the type that holds this value too."""
+    if pa.types.is_integer(kind) and _INTEGER.fullmatch(member.text):
+        if -(2**63) <= member.value < 2**63 and kind != pa.int64():
+            return "int64"
+        return "uint64" if 0 <= member.value < 2**64 and kind != pa.uint64() else "string"
+    if pa.types.is_integer(kind) and isinstance(member.value, float):
+        return "float64"
+    if pa.types.is_timestamp(kind) and isinstance(member.value, str):
+        if kind.tz is None and _ZONE.search(member.value):
+            return f"timestamp[{kind.unit}, UTC]"
+        if kind.tz is not None and reads(member.text, pa.timestamp(kind.unit)):
+            return f"timestamp[{kind.unit}]"
+    return "string"
+
+
+def _whole_hint(column: str) -> str:
+    return (
+        f'pass dtype={{{quoted(column)}: "string"}} to read the whole value as JSON text, or its type as a pyarrow one.'
+    )

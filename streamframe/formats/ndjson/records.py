@@ -1,0 +1,31 @@
+"""Where the records of an NDJSON file end: at each newline, since none stands inside of JSON without being escaped."""
+
+from __future__ import annotations
+
+from streamframe.formats.records import Records
+
+_WHITESPACE = b" \t\r\n"
+
+
+class LineRecords(Records):
+    """Records of one line each; the last one may lack its newline."""
+
+    def skip_whitespace(self) -> None:
+        """Pass over what stands before the first record."""
+        while True:
+            while self._start < self._filled and self._data[self._start] in _WHITESPACE:
+                self._start += 1
+            if self._start < self._filled or not self._read_more():
+                return
+
+    def _end_of_records(self) -> int:
+        return max(self._data.rfind(b"\n", self._start, self._filled) + 1, self._start)
+
+    def _end_of_file(self, stop: int) -> int:
+        return self._filled
+
+    def _endless_hint(self) -> str:
+        return (
+            "NDJSON has one object in each line; a JSON document in one line, such as an array of objects, "
+            "has to be cut into lines first: jq -c '.[]'."
+        )

@@ -1,0 +1,174 @@
+"""Arrow arrays as JSON, for all rows at once.
+
+Rule: a text is null where the value is; whoever puts texts together writes ``null`` there.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from streamframe.formats.ndjson.parsing import is_text
+
+
+def object_text(names: Sequence[str], columns: Sequence[pa.Array], *, end: str = "}") -> pa.Array:
+    """Return an object for each row, ending in `end`."""
+    pieces: list[pa.Array | pa.Scalar] = []
+    before = "{"
+    for name, column in zip(names, columns, strict=True):
+        pieces += [pa.scalar(f"{before}{json.dumps(name, ensure_ascii=False)}:"), json_text(column)]
+        before = ","
+    return _joined(*pieces, pa.scalar(end))
+
+
+def json_text(array: pa.Array) -> pa.Array:
+    """Return the JSON text of every value; null for null, NaN and the infinities.
+
+    Raises
+    ------
+    pyarrow.ArrowNotImplementedError
+        If JSON has nothing for the type.
+    """
+    kind = array.type
+    for known, write in _WRITERS:
+        if known(kind):
+            return write(array)
+    raise pa.ArrowNotImplementedError(f"{kind} as JSON")
+
+
+def _joined(*pieces: pa.Array | pa.Scalar) -> pa.Array:
+    return pc.binary_join_element_wise(*pieces, "", null_handling="replace", null_replacement="null")
+
+
+def _between(opening: str, text: pa.Array, closing: str) -> pa.Array:
+    return pc.binary_join_element_wise(opening, text, closing, "")
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    return array.cast(pa.string())
+
+
+def _quoted(array: pa.Array) -> pa.Array:
+    return _between('"', _plain(array), '"')
+
+
+def _string(array: pa.Array) -> pa.Array:
+    text = _plain(array)
+    for char in _special(text):
+        text = pc.replace_substring(text, char, json.dumps(char)[1:-1])
+    return _between('"', text, '"')
+
+
+def _special(text: pa.Array) -> list[str]:
+    r"""Return the characters in these texts that JSON wants escaped, ``\`` first."""
+    import numpy as np
+
+    _, offsets, data = text.buffers()
+    if data is None or not len(text):
+        return []
+    bounds = np.frombuffer(offsets, np.int32)
+    content = np.frombuffer(data, np.uint8)[bounds[text.offset] : bounds[text.offset + len(text)]]
+    found = [char for char in '\\"' if (content == ord(char)).any()]
+    controls = content[content < ord(" ")]
+    return found + [chr(code) for code in np.unique(controls)]
+
+
+def _float(array: pa.Array) -> pa.Array:
+    if pa.types.is_float16(array.type):
+        array = array.cast(pa.float32())
+    text = _plain(array)
+    whole = pc.equal(array, pc.trunc(array))
+    if pc.any(whole).as_py():
+        # Arrow writes 1.0 as "1", which would read back as an integer.
+        bare = pc.and_(whole, pc.invert(pc.match_substring(text, "e")))
+        text = pc.binary_join_element_wise(text, pc.if_else(bare, ".0", ""), "")
+    finite = pc.is_finite(array)
+    return text if pc.all(finite).as_py() else pc.if_else(finite, text, pa.scalar(None, pa.string()))
+
+
+def _timestamp(array: pa.Array) -> pa.Array:
+    # An instant is the same in UTC; only that needs no knowledge of zones.
+    text = _plain(array.view(pa.timestamp(array.type.unit)))
+    text = pc.replace_substring(text, " ", "T", max_replacements=1)
+    return _between('"', text, '"' if array.type.tz is None else 'Z"')
+
+
+def _duration(array: pa.Array) -> pa.Array:
+    return _plain(array.view(pa.int64()))
+
+
+def _base64(array: pa.Array) -> pa.Array:
+    values = [None if value is None else base64.b64encode(value).decode() for value in array.to_pylist()]
+    return _quoted(pa.array(values, pa.string()))
+
+
+def _list(array: pa.Array) -> pa.Array:
+    return _lists(array, json_text(array.flatten()), "[", "]")
+
+
+def _map(array: pa.Array) -> pa.Array:
+    entries = pc.list_flatten(array)
+    keys, items = entries.flatten()
+    return _lists(array, _joined(_string(keys), ":", json_text(items)), "{", "}")
+
+
+def _lists(array: pa.Array, items: pa.Array, opening: str, closing: str) -> pa.Array:
+    """Return `items` put together as the lists of `array` hold them."""
+    import numpy as np
+
+    # Of a slice, Arrow's offsets count from the start of what was sliced, and null lists may have items.
+    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    lists = pa.ListArray.from_arrays(pa.array(offsets), items.fill_null("null"))
+    return _where_valid(array, _between(opening, pc.binary_join(lists, ","), closing))
+
+
+def _struct(array: pa.Array) -> pa.Array:
+    if not array.type.num_fields:
+        return _where_valid(array, pa.repeat(pa.scalar("{}"), len(array)))
+    names = [field.name for field in array.type]
+    return _where_valid(array, object_text(names, array.flatten()))
+
+
+def _where_valid(array: pa.Array, text: pa.Array) -> pa.Array:
+    return pc.if_else(array.is_valid(), text, pa.scalar(None, pa.string())) if array.null_count else text
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    is_small = pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    return bool(is_small or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def _is_other_list(kind: pa.DataType) -> bool:
+    is_view = pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind)
+    return bool(is_view or pa.types.is_fixed_size_list(kind))
+
+
+_WRITERS: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Array]]] = [
+    (is_text, _string),
+    (pa.types.is_integer, _plain),
+    (pa.types.is_floating, _float),
+    (pa.types.is_boolean, _plain),
+    (pa.types.is_null, lambda array: pa.nulls(len(array), pa.string())),
+    (pa.types.is_timestamp, _timestamp),
+    (pa.types.is_date, _quoted),
+    (pa.types.is_time, _quoted),
+    (pa.types.is_duration, _duration),
+    (pa.types.is_decimal, _quoted),
+    (_is_binary, _base64),
+    (pa.types.is_struct, _struct),
+    (_is_list, _list),
+    (_is_other_list, lambda array: _list(array.cast(pa.list_(array.type.value_type)))),
+    (pa.types.is_map, _map),
+    (pa.types.is_dictionary, lambda array: json_text(array.dictionary_decode())),
+    (pa.types.is_run_end_encoded, lambda array: json_text(pc.run_end_decode(array))),
+    (lambda kind: isinstance(kind, pa.BaseExtensionType), lambda array: json_text(array.storage)),
+]

@@ -1,0 +1,99 @@
+r"""Batches to NDJSON.
+
+Rules: one object in each line, with all columns, also those that are null; lines end with ``\n``.
+The text of a column is made by Arrow for all rows at once (`text.json_text`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import pyarrow as pa
+
+from streamframe.errors import SchemaError
+from streamframe.formats.base import Encoder, FileEncoding
+from streamframe.formats.ndjson.text import json_text, object_text
+from streamframe.formats.text_encoder import TextEncoder
+from streamframe.io.compressing import compressor_for
+from streamframe.io.compression import checked_compression
+
+if TYPE_CHECKING:
+    from streamframe.io.atomic import AtomicFile
+    from streamframe.plan.context import RunContext
+
+
+class NdjsonWriter:
+    r"""Turns batches of one schema into the text of one file.
+
+    Times are ISO 8601, those with a zone in UTC; durations are numbers in their unit; decimals are
+    text, since readers would round them; bytes are base64; maps are objects. NaN and the
+    infinities, which JSON does not have, are null.
+
+    Parameters
+    ----------
+    schema
+        Of all batches.
+
+    Raises
+    ------
+    SchemaError
+        If JSON has no way to hold a column; names it.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> batch = pa.RecordBatch.from_pydict({"a": [1, None], "b": [["x"], []]})
+    >>> NdjsonWriter(batch.schema).encode(batch)
+    b'{"a":1,"b":["x"]}\n{"a":null,"b":[]}\n'
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        if not len(schema):
+            raise SchemaError("there are no columns to write", hint="select at least one.")
+        for place, field in enumerate(schema):
+            if field.name in schema.names[:place]:
+                raise SchemaError(
+                    f"two columns are named {field.name!r}, which an object cannot hold",
+                    column=field.name,
+                    hint="rename one of them.",
+                )
+            _require_writable(field)
+        self._names = schema.names
+
+    def encode(self, batch: pa.RecordBatch) -> bytes:
+        """Return the text of one batch."""
+        if not batch.num_rows:
+            return b""
+        lines = object_text(self._names, batch.columns, end="}\n")
+        # The lines lie one behind another in memory: that is the text.
+        _, offsets, text = lines.buffers()
+        size = memoryview(offsets).cast("i")[batch.num_rows]
+        written: bytes = text.slice(0, size).to_pybytes()
+        return written
+
+
+@dataclass(frozen=True)
+class NdjsonEncoding(FileEncoding):
+    """How batches are written down as NDJSON."""
+
+    name: ClassVar[str] = "ndjson"
+
+    compression: str | None = "infer"
+
+    def __post_init__(self) -> None:
+        checked_compression(self.compression)
+
+    def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
+        return TextEncoder(file, schema, NdjsonWriter(schema), compressor_for(self.compression, file.label))
+
+
+def _require_writable(field: pa.Field) -> None:
+    try:
+        json_text(pa.nulls(1, field.type))
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise SchemaError(
+            f"column {field.name!r} of type {field.type} cannot be written as NDJSON",
+            column=field.name,
+            hint="cast it, drop it, or write Parquet.",
+        ) from error
