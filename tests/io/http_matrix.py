@@ -31,7 +31,7 @@ TABLE = pa.table(
     {
         "id": range(ROWS),
         "name": [f"row {n * 7919 % ROWS}" for n in range(ROWS)],
-        "value": [n * 0.37 for n in range(ROWS)],
+        "value": [n / 8 for n in range(ROWS)],
     }
 )
 OTHER_ERROR = "ANOTHER ERROR"
@@ -59,6 +59,17 @@ def _parquet() -> bytes:
     return sink.getvalue()
 
 
+def _ndjson() -> bytes:
+    return TABLE.to_pandas().to_json(orient="records", lines=True, double_precision=15).encode()
+
+
+def _ipc(*, stream: bool) -> bytes:
+    sink = io.BytesIO()
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(sink, TABLE.schema) as writer:
+        writer.write_table(TABLE, max_chunksize=ROWS // 4)
+    return sink.getvalue()
+
+
 def _zstd(data: bytes) -> bytes:
     return pa.compress(data, codec="zstd", asbytes=True)
 
@@ -67,6 +78,10 @@ FORMATS = {
     "csv": Format("a.csv", _csv(), sf.read_csv),
     "csv.gz": Format("a.csv.gz", gzip.compress(_csv(), mtime=0), sf.read_csv),
     "csv.zst": Format("a.csv.zst", _zstd(_csv()), sf.read_csv),
+    "ndjson": Format("a.ndjson", _ndjson(), sf.read_ndjson),
+    "ipc stream": Format("a.arrows", _ipc(stream=True), sf.read_ipc),
+    # The first request sees that it is a file, the second its end; the fault comes after that.
+    "ipc file, later": Format("a.arrow", _ipc(stream=False), sf.read_ipc, spared=2),
     "parquet": Format("a.parquet", _parquet(), sf.read_parquet),
     "parquet, later": Format("a.parquet", _parquet(), sf.read_parquet, spared=1),
 }
