@@ -146,7 +146,8 @@ def read_csv(
         ``retries`` (5: attempts in a row without a new byte before giving up; 0 turns resuming
         off), ``timeout`` (30 s to connect), ``read_timeout`` (60 s of silence while we wait; there
         is no limit for the whole), ``expect_bytes`` and ``expect_sha256`` (what the body must be,
-        as it is on the wire; anything else is an error).
+        as it is on the wire; anything else is an error), ``max_copy`` (``"20GB"``: how large a
+        temporary copy may be, which a format that is read in ranges needs of a server that has none).
 
         Who asks: ``auth`` (``("user", "password")``; or both in the URL, or a token as
         ``{"headers": {"Authorization": "Bearer ..."}}``) and ``cookies``. They never leave the

@@ -1,0 +1,79 @@
+"""A server that stalls holds up neither the end of the interpreter nor an interrupt."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+from streamframe.testing import page, serve, stalls_after
+
+CSV = b"a,b\n" + b"1,2\n" * 500_000
+
+ABANDON = """
+import sys
+import streamframe as sf
+batches = sf.read_csv(sys.argv[1]).iter_batches()
+for batch in batches:
+    if sys.argv[2] == "break":
+        break
+    print("reading", flush=True)
+    if batches.stats().rows >= 100_000:
+        sys.exit(0)
+"""
+
+
+def abandon(how: str) -> float:
+    """Leave an iteration in a process of its own while its server stalls; return the seconds of its end."""
+    with serve(stalls_after(1_000_000, CSV)) as url:
+        command = [sys.executable, "-c", ABANDON, f"{url}/a.csv", how]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            start = time.monotonic()
+            _, err = process.communicate(timeout=30)
+            assert (process.returncode, err) == (0, ""), err
+            return time.monotonic() - start
+
+
+@pytest.mark.parametrize("how", ["break", "exit"])
+def test_a_stalled_iteration_that_is_abandoned_lets_the_process_end(how):
+    abandon(how)  # a hang would be killed after 30 s, and fail
+
+
+@pytest.mark.soak
+def test_twenty_stalled_iterations_that_are_abandoned_end_at_once():
+    taken = [abandon(how) for how in ("break", "exit") * 10]
+    print(f"\n20 of 20 ended with code 0 and an empty stderr; slowest {max(taken):.2f} s with its start")  # noqa: T201
+    assert max(taken) < 2
+
+
+@pytest.mark.slow
+def test_an_interrupt_in_a_notebook_ends_a_stalled_cell_and_the_next_one_works():
+    asked = threading.Event()
+
+    def stalls(request):
+        asked.set()
+        stalls_after(1000, CSV)(request)
+
+    with serve(stalls) as stalled, serve(page(CSV)) as healthy:
+        manager, client = start_new_kernel(kernel_name="python3")
+        try:
+            cell = f"import streamframe as sf\nsf.read_csv('{stalled}/a.csv', storage_options={{'retries': 0}}).count()"
+            message = client.execute(cell)
+            assert asked.wait(30)
+            start = time.monotonic()
+            manager.interrupt_kernel()
+            reply = client.get_shell_msg(timeout=20)
+            taken = time.monotonic() - start
+            assert reply["parent_header"]["msg_id"] == message
+            assert reply["content"]["ename"] == "KeyboardInterrupt"
+            assert taken < 5  # 1 s is promised; a loaded machine may be slow to schedule
+            client.execute(f"rows = sf.read_csv('{healthy}/a.csv').count()\nassert rows == 500_000")
+            assert client.get_shell_msg(timeout=20)["content"]["status"] == "ok"
+            print(f"\ninterrupted after {taken:.3f} s")  # noqa: T201
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
