@@ -27,6 +27,7 @@ from streamframe.testing.faults import (
     cut_at,
     drips,
     ends_early,
+    gzip_cut_at,
     ignores_ranges,
     lies_about_length,
     lies_about_range,
@@ -88,13 +89,6 @@ def _malformed(*fields: str) -> Callable[[bytes], list[Handler]]:
 def _bad_chunk(body: bytes) -> list[Handler]:
     half = b"".join(chunks(body[: len(body) // 2], 1 << 16))
     return [breaks_off(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + half + b"lies\r\n" + body)]
-
-
-def _gzip_coding(body: bytes, *, cut: bool) -> Handler:
-    import gzip
-
-    packed = gzip.compress(body, mtime=0)
-    return with_length(packed[: len(packed) // 2] if cut else packed, "Content-Encoding: gzip")
 
 
 def _other(body: bytes) -> bytes:
@@ -182,8 +176,8 @@ def _catalog() -> list[Fault]:
         Fault("redirects to itself", lambda body: [_redirects_to_itself]),
         Fault("redirects to ftp", lambda body: [redirects_to("ftp://127.0.0.1/a.csv")]),
         Fault("redirects to another host", lambda body: [_redirects_to_another_host(body)]),
-        Fault("compresses unasked", lambda body: [_gzip_coding(body, cut=False)]),
-        Fault("compresses unasked and cuts that", lambda body: [_gzip_coding(body, cut=True)]),
+        Fault("compresses unasked", lambda body: [gzip_cut_at(2 * len(body), body)]),
+        Fault("compresses unasked and cuts that", lambda body: [gzip_cut_at(len(body) // 10, body)]),
         Fault("uses an unknown coding", lambda body: [with_length(body, "Content-Encoding: br")]),
         Fault("sends chunks", lambda body: [chunked(body, chunk_bytes=333)]),
     ]

@@ -68,6 +68,14 @@ def ends_early(count: int, body: bytes, *fields: str) -> Handler:
     return handle
 
 
+def gzip_cut_at(count: int, body: bytes, *fields: str) -> Handler:
+    """Send `count` bytes of the body in gzip, as a Content-Encoding, in an answer that is whole for HTTP."""
+    import gzip
+
+    packed = gzip.compress(body, mtime=0)
+    return with_length(packed[:count], "Content-Encoding: gzip", *fields)
+
+
 def resets_after(count: int, body: bytes, *fields: str, announced: bool = True, ranges: bool = False) -> Handler:
     """Send `count` bytes and reset the connection; the length was told if `announced`."""
 
