@@ -159,9 +159,7 @@ def _writer(frame: StreamFrame, dst: str) -> Callable[[str], RunReport]:
         ".parquet": frame.to_parquet,
         ".pq": frame.to_parquet,
         ".csv": frame.to_csv,
-        ".arrow": frame.to_ipc,
-        ".arrows": frame.to_ipc,
-        ".feather": frame.to_ipc,
+        **dict.fromkeys((".arrow", ".arrows", ".feather", ".ipc"), frame.to_ipc),
         ".ndjson": frame.to_ndjson,
         ".jsonl": frame.to_ndjson,
     }

@@ -18,7 +18,6 @@ from streamframe.formats.csv import CsvFormat
 from streamframe.formats.ipc import IpcFormat
 from streamframe.formats.ndjson import NdjsonFormat
 from streamframe.formats.parquet import ParquetFormat
-from streamframe.io.compression import checked_compression
 from streamframe.io.locations import paths
 from streamframe.plan.arguments import checked_names, checked_schema, refuse
 from streamframe.plan.node import Scan
@@ -301,25 +300,21 @@ def read_ipc(
     path: Any,
     *,
     columns: Sequence[str] | None = None,
-    compression: str | None = "infer",
     storage_options: Mapping[str, Any] | None = None,
     **foreign: Any,
 ) -> StreamFrame:
-    """Read Arrow's own format lazily: files (Feather V2) and streams, told apart by how they start.
+    """Read Arrow IPC lazily, file or stream format (also Feather), within the option `memory`.
 
-    Holds some record batches of the file at a time, as large as they were written, within the option
-    `memory`. All bytes are read, in order, also over HTTP; columns that are not wanted are not decoded.
-    Each batch is validated in full, and an end without the mark of the end is a `TruncatedError`.
+    The first bytes tell the format. Of a file only the needed columns are read, by ranges; a stream
+    comes from anything that sends bytes, compressed as a whole too. Every batch is validated in full.
 
     Parameters
     ----------
     path
         A str, a PathLike, a UPath, an open binary file, a glob, or a list of these; any fsspec scheme.
+        The files of a list need the same columns.
     columns
         Only these, in this order.
-    compression
-        Of the file as a whole: ``"infer"`` goes by the suffix (``a.arrows.zst``). That of the columns
-        inside (lz4, zstd) needs no word.
     storage_options
         What fsspec takes for the scheme, and for http(s) what `read_csv` names.
 
@@ -327,18 +322,19 @@ def read_ipc(
     ------
     PlanError
         Here, if an argument makes no sense.
+    TruncatedError
+        When it runs, if the end is missing. A stream has to end with its end-of-stream marker,
+        although Arrow lets a writer leave it out: without it nobody can tell whether rows are missing.
     SourceError, DecodeError, SchemaError
         When it runs.
 
     Examples
     --------
-    >>> import pyarrow as pa, streamframe as sf
-    >>> report = sf.from_arrow({"x": [1, 2, 3]}).to_ipc("a.arrow")
-    >>> sf.read_ipc("a.arrow").filter(sf.col("x") > 1).count()
-    2
+    >>> import streamframe as sf
+    >>> delays = sf.read_ipc("flights.arrow", columns=["carrier", "dep_delay"])
     """
     refuse(foreign, read_ipc)
-    frame = _frame(Files(paths(path, storage_options), IpcFormat(checked_compression(compression))))
+    frame = _frame(Files(paths(path, storage_options), IpcFormat()))
     return frame if columns is None else frame.select(checked_names(columns))
 
 

@@ -407,20 +407,23 @@ class StreamFrame:
         path: Any,
         *,
         compression: str | None = None,
+        stream: bool | None = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
     ) -> RunReport:
-        """Write all rows to one Arrow IPC file (Feather V2): old or new, never half.
+        """Write all rows to one Arrow IPC file (also called Feather): old or new, never half.
 
-        Rows are gathered to batches of about 8 MB. A path that ends in ``.arrows`` gets Arrow's stream
-        format, which has no footer.
+        Record batches of about 4 MiB, at most a sixteenth of the option `memory`.
 
         Parameters
         ----------
         path
             A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
         compression
-            Of the columns: None (the default: read without a copy), ``"lz4"`` or ``"zstd"``.
+            None (the default: nothing to decode), ``"lz4"`` or ``"zstd"``, of each column inside the file.
+        stream
+            True writes the stream format, which is read in order only, from a pipe too; False the
+            file format. Default: a stream if the path ends in ``.arrows``, as the format's authors have it.
         storage_options
             What fsspec takes for the scheme.
 
@@ -430,7 +433,7 @@ class StreamFrame:
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
         """
         refuse(foreign, self.to_ipc)
-        return self._export(path, IpcEncoding(compression, stream=str(path).endswith(".arrows")), storage_options)
+        return self._export(path, IpcEncoding(compression, stream), storage_options)
 
     # -------------------------------------------------------------- helpers
 

@@ -1,4 +1,4 @@
-"""What the columns of a file must be, whatever its format."""
+"""What the columns of a file have to be: found by name, and those of the first file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from streamframe.errors import SchemaError
 
 
 def require_unique(schema: pa.Schema, label: str) -> None:
-    """Refuse a file that names two columns alike."""
+    """Raise `SchemaError` if two columns have one name."""
     for name in schema.names:
         if schema.get_field_index(name) < 0:
             raise SchemaError(
@@ -20,7 +20,7 @@ def require_unique(schema: pa.Schema, label: str) -> None:
 
 
 def require_columns(found: pa.Schema, expected: pa.Schema, label: str) -> None:
-    """Refuse a file that lacks a column of the first one, or has it with another type."""
+    """Raise `SchemaError` if a column of the first file is missing here, or of another type; more may be there."""
     for field in expected:
         if field.name not in found.names:
             raise SchemaError(

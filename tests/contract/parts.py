@@ -48,9 +48,10 @@ def parquet_bytes(data: pa.Table, row_group_rows: int = 700) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def ipc_bytes(data: pa.Table, *, stream: bool = False, batch_rows: int = 700) -> bytes:
+def ipc_bytes(data: pa.Table, *, stream: bool = False, batch_rows: int = 700, **options: object) -> bytes:
     sink = pa.BufferOutputStream()
-    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(sink, data.schema) as writer:
+    new = pa.ipc.new_stream if stream else pa.ipc.new_file
+    with new(sink, data.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
         writer.write_table(data, max_chunksize=batch_rows)
     return sink.getvalue().to_pybytes()
 

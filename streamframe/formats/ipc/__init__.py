@@ -1,4 +1,9 @@
-"""Arrow's own format: files (``.arrow``, ``.feather``) and streams (``.arrows``)."""
+"""Arrow IPC: messages to blocks to batches, and batches to messages.
+
+The way of a record batch: `format` tells file from stream and reads the schema; `stream` takes
+`messages` in order, `file` reads them where the footer says; `metadata` parses what they tell of
+themselves, `layout` which bytes are needed; `block` decodes.
+"""
 
 from streamframe.formats.ipc.encoding import IpcEncoding
 from streamframe.formats.ipc.format import IpcFormat

@@ -1,11 +1,14 @@
-"""Write Arrow IPC: batches are gathered, since each costs a message.
+"""Write Arrow IPC: batches are gathered, or cut, into record batches of a good size.
 
-Rule: what waits is held against the budget. Arrow writes into an object of ours that never seeks.
+Rules: a tiny record batch costs a reader more than its rows, and a giant one has to fit into memory
+whole, so all come out at about one size. A dictionary is written once and then only added to, as
+the file format demands. An aborted file gets no end: nobody takes it for a complete one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 import pyarrow as pa
@@ -14,57 +17,71 @@ from streamframe.batch import held_bytes
 from streamframe.errors import PlanError, SchemaError, did_you_mean
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.io.atomic import AtomicFile
+from streamframe.io.compression import codec_of_suffix
 from streamframe.plan.context import RunContext
 
-COMPRESSIONS = ("none", "lz4", "zstd")
-# Large enough that its metadata is nothing beside it, small enough to be read in parallel.
-_BATCH_BYTES = 8 << 20
-_BATCHES_PER_BUDGET = 8
+COMPRESSIONS = ("lz4", "zstd")
+STREAM_SUFFIX = ".arrows"
+# Readers hold several record batches at once, in parallel: within 64 MB, say.
+MAX_BATCH_BYTES = 4 << 20
+MAX_BATCH_ROWS = 1 << 20
+_BATCHES_PER_BUDGET = 16
 
 
 @dataclass(frozen=True)
 class IpcEncoding(FileEncoding):
-    """Arrow's file format, or its stream format for those who read while we write."""
+    """Arrow IPC; `stream` None goes by the suffix."""
 
     compression: str | None = None
-    stream: bool = False
+    stream: bool | None = None
     name: ClassVar[str] = "ipc"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "compression", str(self.compression).lower())
-        if self.compression not in COMPRESSIONS:
-            near = did_you_mean(str(self.compression), COMPRESSIONS)
+        if self.compression is not None and self.compression not in COMPRESSIONS:
             raise PlanError(
                 f"compression={self.compression!r} is not known to Arrow IPC",
-                hint=near or f"use one of {', '.join(COMPRESSIONS)}.",
+                hint=did_you_mean(str(self.compression), COMPRESSIONS) or 'use "lz4", "zstd" or None.',
             )
+        if self.stream not in (None, True, False):
+            raise PlanError(f"stream needs True, False or None, got {self.stream!r}")
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
-        codec = None if self.compression == "none" else self.compression
-        options = pa.ipc.IpcWriteOptions(compression=codec, emit_dictionary_deltas=True)
-        make = pa.ipc.new_stream if self.stream else pa.ipc.new_file
-        return _IpcEncoder(file.label, make(file, schema, options=options), schema, context)
+        suffix = PurePosixPath(file.label).suffix.lower()
+        if codec_of_suffix(suffix) is not None:
+            raise PlanError(
+                f"{file.label}: Arrow IPC is compressed inside of the file, so it cannot end in {suffix}",
+                source=file.label,
+                hint='write to_ipc("out.arrow", compression="zstd").',
+            )
+        if not len(schema):
+            # There is no column that would tell how many rows there were.
+            raise SchemaError("there are no columns to write", source=file.label, hint="select at least one.")
+        return _IpcEncoder(file, schema, context, self.compression, self._is_stream(suffix))
+
+    def _is_stream(self, suffix: str) -> bool:
+        return suffix == STREAM_SUFFIX if self.stream is None else self.stream
 
 
 class _IpcEncoder(Encoder):
     def __init__(
-        self, label: str, writer: pa.ipc.RecordBatchStreamWriter, schema: pa.Schema, context: RunContext
+        self, file: AtomicFile, schema: pa.Schema, context: RunContext, compression: str | None, stream: bool
     ) -> None:
-        self._label = label
-        self._writer = writer
-        self._schema = schema
-        self._last: list[pa.RecordBatch] = []
+        self._label = file.label
         self._hold = context.hold()
-        self._target_bytes = min(_BATCH_BYTES, context.options.memory_bytes // _BATCHES_PER_BUDGET)
+        self._target_bytes = min(MAX_BATCH_BYTES, context.options.memory_bytes // _BATCHES_PER_BUDGET)
         self._waiting: list[pa.RecordBatch] = []
-        self._waiting_bytes = self._held_bytes = 0
+        self._waiting_bytes = 0
+        self._waiting_rows = 0
+        self._dictionaries: dict[int, pa.Array] = {}
+        options = pa.ipc.IpcWriteOptions(compression=compression, emit_dictionary_deltas=True)
+        self._writer = (pa.ipc.new_stream if stream else pa.ipc.new_file)(file, schema, options=options)
 
     def write(self, batch: pa.RecordBatch) -> None:
         self._waiting.append(batch)
-        self._waiting_bytes += batch.nbytes
-        self._held_bytes += held_bytes(batch)
-        self._hold.resize(self._held_bytes)
-        if max(self._waiting_bytes, self._held_bytes // _BATCHES_PER_BUDGET) >= self._target_bytes:
+        self._waiting_rows += batch.num_rows
+        self._waiting_bytes += held_bytes(batch)
+        self._hold.resize(self._waiting_bytes)
+        if self._waiting_bytes >= self._target_bytes or self._waiting_rows >= MAX_BATCH_ROWS:
             self._flush()
 
     def finish(self) -> None:
@@ -74,23 +91,39 @@ class _IpcEncoder(Encoder):
     def abort(self) -> None:
         self._waiting.clear()
         self._hold.resize(0)
-        self._writer.close()
 
     def _flush(self) -> None:
-        if self._waiting:
-            # A file can only add to a dictionary. So each batch's starts with that of the one before it.
-            rows = pa.Table.from_batches([*self._last, *self._waiting], schema=self._schema)
-            self._waiting.clear()
-            try:
-                rows = rows.unify_dictionaries().combine_chunks()
-                self._writer.write_table(rows)
-            except pa.ArrowException as error:
-                raise SchemaError(
-                    f"Arrow IPC cannot hold these columns: {str(error).splitlines()[0]}",
-                    source=self._label,
-                    hint="cast or drop the column that it cannot write.",
-                ) from error
-            if any(pa.types.is_dictionary(kind) for kind in self._schema.types):
-                self._last = [batch.slice(0, 0) for batch in rows.to_batches()[-1:]]
-        self._waiting_bytes = self._held_bytes = 0
+        batches, self._waiting = self._waiting, []
+        try:
+            # Several batches are joined by a copy; one is written from where it is.
+            for batch in [pa.concat_batches(batches)] if len(batches) > 1 else batches:
+                pieces = max(1, batch.nbytes // self._target_bytes, batch.num_rows // MAX_BATCH_ROWS)
+                rows = -(-batch.num_rows // pieces)
+                for start in range(0, batch.num_rows, rows or 1):
+                    self._writer.write_batch(self._with_grown_dictionaries(batch.slice(start, rows)))
+        except pa.ArrowException as error:
+            raise SchemaError(
+                f"Arrow IPC cannot hold these rows: {str(error).splitlines()[0]}",
+                source=self._label,
+                hint="cast the dictionaries ('category') among the columns, or write them with stream=True.",
+            ) from error
+        self._waiting_bytes = self._waiting_rows = 0
         self._hold.resize(0)
+
+    def _with_grown_dictionaries(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the batch with dictionaries that begin with what has been written of them."""
+        columns = batch.columns
+        for index, field in enumerate(batch.schema):
+            if pa.types.is_dictionary(field.type):
+                columns[index] = self._grown(index, columns[index])
+        return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+    def _grown(self, index: int, column: pa.DictionaryArray) -> pa.DictionaryArray:
+        written = self._dictionaries.get(index)
+        if written is not None and not written.equals(column.dictionary):
+            none = pa.DictionaryArray.from_arrays(
+                pa.array([], column.type.index_type), written, ordered=column.type.ordered
+            )
+            column = pa.chunked_array([none, column]).unify_dictionaries().chunk(1)
+        self._dictionaries[index] = column.dictionary
+        return column

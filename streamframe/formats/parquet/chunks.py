@@ -9,11 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streamframe.errors import DecodeError
-from streamframe.formats.image import FileImage
+from streamframe.formats.image import FileImage, coalesced
 from streamframe.io.ranged import RangedFile
 
-# One request for two chunks that lie this near is cheaper than two requests.
-_GAP_BYTES = 64 << 10
 _TAIL_BYTES = 64 << 10
 _MAGIC = b"PAR1"
 
@@ -56,17 +54,6 @@ def footer_of(file: RangedFile) -> pq.FileMetaData:
         return pq.read_metadata(image.reader())
     except (pa.ArrowException, OSError) as error:
         raise _not_parquet(file, "its footer is damaged") from error
-
-
-def coalesced(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join spans that touch or nearly do."""
-    joined: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if joined and start - joined[-1][1] <= _GAP_BYTES:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
-        else:
-            joined.append((start, end))
-    return joined
 
 
 def _span(chunk: Any) -> tuple[int, int]:

@@ -1,0 +1,192 @@
+"""Some record batches as one block: a small stream of its own that Arrow decodes in the pool.
+
+Rules: each block repeats the schema and the dictionaries in front of its record batches, so that
+blocks are decoded in any order and on any thread. Only the columns that are wanted are in memory.
+Every batch is validated in full before anything touches it: an offset that points outside of its
+buffer would crash the process (0.2 s for each gigabyte).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from streamframe.batch import Mark
+from streamframe.errors import DecodeError
+from streamframe.formats.image import FileImage, coalesced
+from streamframe.formats.ipc.layout import needed_buffers
+from streamframe.formats.ipc.messages import Message, damaged
+from streamframe.formats.ipc.metadata import END_OF_STREAM, Records
+from streamframe.plan.source import Block, Decoded
+
+# A decoded batch may be this many times as large as a block before it is handed on in slices.
+_SLICE_BLOCKS = 4
+_MAX_SLICE_ROWS = 1 << 20
+
+
+class Opening:
+    """What a block starts with: the schema's message, and the dictionaries in force."""
+
+    def __init__(self, schema_message: bytes) -> None:
+        self._schema_message = schema_message
+        self._dictionaries: list[tuple[int, bytes]] = []
+        self.nbytes = len(schema_message)
+
+    def add(self, message: Message, body: bytes) -> None:
+        """Take a dictionary into account: a delta adds to the one of the same id, another replaces it."""
+        header = message.header
+        if not header.is_delta:
+            self._dictionaries = [kept for kept in self._dictionaries if kept[0] != header.dictionary_id]
+        self._dictionaries.append((header.dictionary_id, message.head + body))
+        self.nbytes = len(self._schema_message) + sum(len(data) for _, data in self._dictionaries)
+
+    def pieces(self) -> list[bytes]:
+        """Return the bytes, in order."""
+        return [self._schema_message, *(data for _, data in self._dictionaries)]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What is wanted of a file, and how it comes out."""
+
+    label: str
+    part: int
+    found: pa.Schema  # the file's
+    wanted: pa.Schema  # columns in the order in which they come out
+    block_bytes: int
+
+    @property
+    def whole(self) -> bool:
+        """All columns of the file are wanted."""
+        return len(self.wanted) == len(self.found)
+
+    def needed(self, records: Records) -> tuple[tuple[int, int], ...]:
+        """Return offset and length of the buffers that have to be read of a body."""
+        found = None if self.whole else needed_buffers(records, self.found, frozenset(self.wanted.names))
+        return records.buffers if found is None else found
+
+    def batches(self, data: pa.Buffer) -> list[pa.RecordBatch]:
+        """Decode and validate all batches of a stream."""
+        options = pa.ipc.IpcReadOptions(
+            use_threads=False,
+            included_fields=None if self.whole else [self.found.get_field_index(name) for name in self.wanted.names],
+        )
+        batches = []
+        for batch in pa.ipc.open_stream(data, options=options):
+            batch.validate(full=True)
+            columns = [batch.column(name) for name in self.wanted.names]
+            batches.append(pa.RecordBatch.from_arrays(columns, schema=self.wanted))
+        return batches
+
+
+class IpcBlock(Block):
+    """Some record batches of one file."""
+
+    def __init__(self, opening: Opening, decoding: Decoding, byte_offset: int, capacity: int) -> None:
+        self.part = decoding.part
+        self.label = decoding.label
+        self._decoding = decoding
+        self._byte_offset = byte_offset
+        self._end = byte_offset
+        self._image = _image(opening.nbytes + capacity + len(END_OF_STREAM), self.label, byte_offset)
+        self._filled = 0
+        self._count = 0
+        self._rows = 0
+        self._rest: pa.RecordBatch | None = None
+        self._decompressed_bytes = 0
+        self._raw_bytes = opening.nbytes
+        for piece in opening.pieces() if len(decoding.wanted) else ():
+            self._put(piece)
+
+    def add(self, message: Message) -> tuple[list[tuple[int, int]], memoryview]:
+        """Take in a record batch; return what is needed of its body, and where all of it would go."""
+        records = message.header.records
+        assert records is not None
+        self._count += 1
+        self._rows += records.rows
+        self._end = message.byte_offset + message.nbytes
+        if not len(self._decoding.wanted):
+            return [], memoryview(b"")
+        spans = coalesced((offset, offset + length) for offset, length in self._decoding.needed(records))
+        self._put(message.head)
+        view = self._image.view(self._filled, message.header.body_bytes)
+        self._filled += message.header.body_bytes
+        self._raw_bytes += len(message.head) + sum(end - start for start, end in spans)
+        return spans, view
+
+    def weigh(self, message: Message, view: memoryview) -> None:
+        """Take into account what the last batch holds, now that its body is in place."""
+        records = message.header.records
+        if records is not None and records.compressed and len(view):
+            for offset, length in self._decoding.needed(records):
+                self._decompressed_bytes += self._claimed(message, view, offset, length)
+        held = self._raw_bytes + self._decompressed_bytes
+        # Several batches are joined, which copies them.
+        self.nbytes = held if self._count == 1 else held + (self._decompressed_bytes or self._raw_bytes)
+
+    def decode(self) -> Decoded:
+        if self._rest is None:
+            self._rest = self._decode()
+        data = self._rest
+        rows = self._slice_rows(data)
+        self._rest = data.slice(rows) if rows < data.num_rows else None
+        return Decoded(data.slice(0, rows), rows, more=self._rest is not None)
+
+    def mark(self, rows: int) -> Mark:
+        return Mark(part=self.part, token=self._end, rows=rows)
+
+    def _decode(self) -> pa.RecordBatch:
+        if not len(self._decoding.wanted):
+            return pa.record_batch([pa.nulls(self._rows)], names=["row"]).select([])
+        self._put(END_OF_STREAM)
+        try:
+            batches = self._decoding.batches(self._image.buffer(self._filled))
+        # A name that is no UTF-8 is a ValueError; extension types run code of others on their metadata.
+        except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+            raise _undecodable(self.label, self._byte_offset, error) from error
+        finally:
+            del self._image
+        if len(batches) != self._count or sum(batch.num_rows for batch in batches) != self._rows:
+            raise damaged(self.label, self._byte_offset, "it holds other rows than it says")
+        return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+
+    def _slice_rows(self, data: pa.RecordBatch) -> int:
+        if not data.num_columns:
+            return int(data.num_rows)
+        most = self._decoding.block_bytes * _SLICE_BLOCKS
+        if data.nbytes <= most and data.num_rows <= _MAX_SLICE_ROWS:
+            return int(data.num_rows)
+        return int(min(_MAX_SLICE_ROWS, max(1, data.num_rows * most // max(1, data.nbytes))))
+
+    def _claimed(self, message: Message, view: memoryview, offset: int, length: int) -> int:
+        """Return how long a compressed buffer says it will be."""
+        if length < 8:
+            return 0
+        claimed = int(struct.unpack_from("<q", view, offset)[0])
+        if claimed < -1:
+            raise damaged(self.label, message.byte_offset, "a column has a length below zero")
+        # -1: it was not worth compressing.
+        return length - 8 if claimed == -1 else claimed
+
+    def _put(self, data: bytes) -> None:
+        self._image.put(self._filled, data)
+        self._filled += len(data)
+
+
+def _image(size: int, label: str, byte_offset: int) -> FileImage:
+    try:
+        return FileImage(size)
+    except (OSError, ValueError, OverflowError) as error:
+        raise damaged(label, byte_offset, f"it would have {size:,} bytes") from error
+
+
+def _undecodable(label: str, byte_offset: int, error: Exception) -> DecodeError:
+    lines = str(error).splitlines()
+    return DecodeError(
+        f"a record batch cannot be decoded: {lines[0] if lines else type(error).__name__}",
+        source=label,
+        byte_offset=byte_offset,
+        hint="the file is damaged: write or download it again.",
+    )

@@ -1,0 +1,98 @@
+"""Damaged Arrow IPC never crashes the process, and never loses a row in silence."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+
+import pyarrow as pa
+
+import streamframe as sf
+from tests.contract.parts import ipc_bytes, table
+
+ROWS = 60
+MUTATIONS = 400
+EXTREMES = [0, 1, 64, 1000, 2**31 - 1, 2**32 - 1, 2**40, 2**63 - 1, 2**64 - 1]
+WAYS = {
+    "file": {},
+    "file zstd": {"compression": "zstd"},
+    "file lz4": {"compression": "lz4"},
+    "stream": {"stream": True},
+    "stream zstd": {"stream": True, "compression": "zstd"},
+}
+
+
+def nested_table() -> pa.Table:
+    more = {
+        "dictionary": pa.array(["ab"[i % 2] for i in range(ROWS)]).dictionary_encode(),
+        "list": pa.array([["x"] * (i % 3) for i in range(ROWS)]),
+        "view": pa.array([f"longer than twelve letters {i}" for i in range(ROWS)], pa.string_view()),
+        "map": pa.array([[("k", i)] for i in range(ROWS)], pa.map_(pa.string(), pa.int64())),
+    }
+    data = table(ROWS)
+    for name, column in more.items():
+        data = data.append_column(name, column)
+    return data
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """Return the bytes with a bit turned, a length that lies, or some bytes lost or repeated."""
+    changed = bytearray(data)
+    at = rng.randrange(len(data))
+    how = rng.choice(["bit", "int32", "int64", "lost", "repeated"])
+    if how == "bit":
+        changed[at] ^= 1 << rng.randrange(8)
+    elif how == "lost":
+        del changed[at : at + rng.choice([1, 8, 64])]
+    elif how == "repeated":
+        changed[at:at] = data[at : at + rng.choice([8, 64])]
+    else:
+        width = int(how[3:]) // 8
+        at -= at % width
+        changed[at : at + width] = (rng.choice(EXTREMES) % 2 ** (8 * width)).to_bytes(width, "little")
+    return bytes(changed)
+
+
+def read_mutations(folder: str) -> None:
+    """Read every mutation of every way of writing; print what came of them. Runs in a child process."""
+    rng = random.Random(7)
+    data = nested_table()
+    whole = {way: ipc_bytes(data, batch_rows=20, **options) for way, options in WAYS.items()}  # type: ignore[arg-type]
+    verdicts: Counter[str] = Counter()
+    for number in range(MUTATIONS):
+        way = rng.choice(list(WAYS))
+        columns = rng.choice([None, None, ["note"], ["dictionary", "id"], ["list", "map"]])
+        path = f"{folder}/mutated"
+        with open(path, "wb") as file:
+            file.write(mutated(whole[way], rng))
+        try:
+            found = sf.read_ipc(path, columns=columns).to_arrow()
+        except sf.StreamError:
+            verdicts["typed error"] += 1
+        else:
+            # Arrow IPC has no checksums: a value that became another value goes unnoticed.
+            verdicts["all rows" if found.num_rows == ROWS else f"{found.num_rows} rows at {number} of {way}"] += 1
+            for column in found.itercolumns():
+                column.validate(full=True)
+    print(json.dumps(verdicts))  # noqa: T201 - read by the test
+
+
+def test_damage_is_a_typed_error_or_all_rows_and_never_a_crash(tmp_path):
+    child = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-m", __name__, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert (child.returncode, child.stderr) == (0, "")
+    verdicts = json.loads(child.stdout)
+    assert set(verdicts) == {"typed error", "all rows"}
+    assert verdicts["typed error"] > MUTATIONS // 2
+
+
+if __name__ == "__main__":
+    read_mutations(sys.argv[1])
