@@ -32,14 +32,23 @@ def parsed(data: pa.Buffer, records: int, fields: pa.Schema, wanted: pa.Schema, 
     columns = [table.column(field.name).combine_chunks() for field in wanted]
     for column in columns:
         column.validate(full=True)
-    converted = [
-        column if column.type == field.type else column.cast(field.type)
-        for column, field in zip(columns, wanted, strict=True)
-    ]
+    converted = [_converted(column, field.type) for column, field in zip(columns, wanted, strict=True)]
     if not converted:
         # Somebody has to be counted.
         return pa.RecordBatch.from_arrays([pa.nulls(records)], names=["x"]).select([])
     return pa.RecordBatch.from_arrays(converted, schema=wanted)
+
+
+def _converted(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    if column.type == kind:
+        return column
+    if pa.types.is_time(kind):
+        # Arrow casts no text to times of day, but to instants, and these to times of day.
+        import pyarrow.compute as pc
+
+        first_day = pc.binary_join_element_wise("1970-01-01T", column, "")
+        column = first_day.cast(pa.timestamp(kind.unit))
+    return column.cast(kind)
 
 
 def reads(text: str, kind: pa.DataType) -> bool:
@@ -86,7 +95,7 @@ def require_readable(name: str, kind: pa.DataType) -> None:
             table = pajson.read_json(
                 pa.BufferReader(b'{"x":null}'), parse_options=pajson.ParseOptions(explicit_schema=schema)
             )
-            table.column("x").cast(kind)
+            _converted(table.column("x"), kind)
         except pa.ArrowNotImplementedError:
             pass
         else:

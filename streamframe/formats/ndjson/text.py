@@ -1,6 +1,8 @@
 """Arrow arrays as JSON, for all rows at once.
 
-Rule: a text is null where the value is; whoever puts texts together writes ``null`` there.
+Rules: a text is null where the value is; whoever puts texts together writes ``null`` there. What
+stands around every value, such as quotes, is put on as late as possible: each pass over the text
+costs as much as making it.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,17 +18,38 @@ import pyarrow.compute as pc
 from streamframe.formats.ndjson.parsing import is_text
 
 
+class Text(NamedTuple):
+    """A text for each row, and what stands before and behind those that are not null."""
+
+    inner: pa.Array
+    opening: str = ""
+    closing: str = ""
+
+    @property
+    def whole(self) -> pa.Array:
+        """The texts with what stands around them."""
+        if not self.opening:
+            return self.inner
+        return pc.binary_join_element_wise(self.opening, self.inner, self.closing, "")
+
+
 def object_text(names: Sequence[str], columns: Sequence[pa.Array], *, end: str = "}") -> pa.Array:
     """Return an object for each row, ending in `end`."""
     pieces: list[pa.Array | pa.Scalar] = []
     before = "{"
     for name, column in zip(names, columns, strict=True):
-        pieces += [pa.scalar(f"{before}{json.dumps(name, ensure_ascii=False)}:"), json_text(column)]
-        before = ","
-    return _joined(*pieces, pa.scalar(end))
+        text = json_text(column)
+        before += f"{json.dumps(name, ensure_ascii=False)}:"
+        if text.inner.null_count:
+            pieces += [pa.scalar(before), text.whole]
+            before = ","
+        else:
+            pieces += [pa.scalar(before + text.opening), text.inner]
+            before = text.closing + ","
+    return _joined(*pieces, pa.scalar(before.removesuffix(",") + end))
 
 
-def json_text(array: pa.Array) -> pa.Array:
+def json_text(array: pa.Array) -> Text:
     """Return the JSON text of every value; null for null, NaN and the infinities.
 
     Raises
@@ -33,34 +57,25 @@ def json_text(array: pa.Array) -> pa.Array:
     pyarrow.ArrowNotImplementedError
         If JSON has nothing for the type.
     """
-    kind = array.type
     for known, write in _WRITERS:
-        if known(kind):
+        if known(array.type):
             return write(array)
-    raise pa.ArrowNotImplementedError(f"{kind} as JSON")
+    raise pa.ArrowNotImplementedError(f"{array.type} as JSON")
 
 
-def _joined(*pieces: pa.Array | pa.Scalar) -> pa.Array:
-    return pc.binary_join_element_wise(*pieces, "", null_handling="replace", null_replacement="null")
+def _plain(array: pa.Array) -> Text:
+    return Text(_text(array))
 
 
-def _between(opening: str, text: pa.Array, closing: str) -> pa.Array:
-    return pc.binary_join_element_wise(opening, text, closing, "")
+def _quoted(array: pa.Array) -> Text:
+    return Text(_text(array), '"', '"')
 
 
-def _plain(array: pa.Array) -> pa.Array:
-    return array.cast(pa.string())
-
-
-def _quoted(array: pa.Array) -> pa.Array:
-    return _between('"', _plain(array), '"')
-
-
-def _string(array: pa.Array) -> pa.Array:
-    text = _plain(array)
+def _string(array: pa.Array) -> Text:
+    text = _text(array)
     for char in _special(text):
         text = pc.replace_substring(text, char, json.dumps(char)[1:-1])
-    return _between('"', text, '"')
+    return Text(text, '"', '"')
 
 
 def _special(text: pa.Array) -> list[str]:
@@ -77,65 +92,78 @@ def _special(text: pa.Array) -> list[str]:
     return found + [chr(code) for code in np.unique(controls)]
 
 
-def _float(array: pa.Array) -> pa.Array:
+def _float(array: pa.Array) -> Text:
     if pa.types.is_float16(array.type):
         array = array.cast(pa.float32())
-    text = _plain(array)
+    text = _text(array)
     whole = pc.equal(array, pc.trunc(array))
     if pc.any(whole).as_py():
         # Arrow writes 1.0 as "1", which would read back as an integer.
         bare = pc.and_(whole, pc.invert(pc.match_substring(text, "e")))
         text = pc.binary_join_element_wise(text, pc.if_else(bare, ".0", ""), "")
     finite = pc.is_finite(array)
-    return text if pc.all(finite).as_py() else pc.if_else(finite, text, pa.scalar(None, pa.string()))
+    return Text(text if pc.all(finite).as_py() else pc.if_else(finite, text, pa.scalar(None, pa.string())))
 
 
-def _timestamp(array: pa.Array) -> pa.Array:
+def _timestamp(array: pa.Array) -> Text:
     # An instant is the same in UTC; only that needs no knowledge of zones.
-    text = _plain(array.view(pa.timestamp(array.type.unit)))
-    text = pc.replace_substring(text, " ", "T", max_replacements=1)
-    return _between('"', text, '"' if array.type.tz is None else 'Z"')
+    text = _text(array.view(pa.timestamp(array.type.unit)))
+    zone = "" if array.type.tz is None else "Z"
+    return Text(pc.replace_substring(text, " ", "T", max_replacements=1), '"', f'{zone}"')
 
 
-def _duration(array: pa.Array) -> pa.Array:
+def _duration(array: pa.Array) -> Text:
     return _plain(array.view(pa.int64()))
 
 
-def _base64(array: pa.Array) -> pa.Array:
+def _base64(array: pa.Array) -> Text:
     values = [None if value is None else base64.b64encode(value).decode() for value in array.to_pylist()]
     return _quoted(pa.array(values, pa.string()))
 
 
-def _list(array: pa.Array) -> pa.Array:
-    return _lists(array, json_text(array.flatten()), "[", "]")
-
-
-def _map(array: pa.Array) -> pa.Array:
-    entries = pc.list_flatten(array)
-    keys, items = entries.flatten()
-    return _lists(array, _joined(_string(keys), ":", json_text(items)), "{", "}")
-
-
-def _lists(array: pa.Array, items: pa.Array, opening: str, closing: str) -> pa.Array:
-    """Return `items` put together as the lists of `array` hold them."""
-    import numpy as np
-
+def _list(array: pa.Array) -> Text:
     # Of a slice, Arrow's offsets count from the start of what was sliced, and null lists may have items.
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+    return Text(_lists(array, lengths, json_text(array.flatten()).whole), "[", "]")
+
+
+def _map(array: pa.Array) -> Text:
+    if pa.types.is_nested(array.type.key_type):
+        raise pa.ArrowNotImplementedError(f"{array.type.key_type} as a name in an object")
+    offsets = array.offsets.to_numpy()
+    keys, items = (side.slice(offsets[0], offsets[-1] - offsets[0]) for side in (array.keys, array.items))
+    name = json_text(keys)
+    name = Text(name.inner, name.opening or '"', name.closing or '"')
+    entries = _joined(name.whole, pa.scalar(":"), json_text(items).whole)
+    return Text(_lists(array, offsets[1:] - offsets[:-1], entries), "{", "}")
+
+
+def _lists(array: pa.Array, lengths: Any, items: pa.Array) -> pa.Array:
+    """Return `items`, so many for each row, with commas between them."""
+    import numpy as np
+
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     lists = pa.ListArray.from_arrays(pa.array(offsets), items.fill_null("null"))
-    return _where_valid(array, _between(opening, pc.binary_join(lists, ","), closing))
+    return _where_valid(array, pc.binary_join(lists, ","))
 
 
-def _struct(array: pa.Array) -> pa.Array:
+def _struct(array: pa.Array) -> Text:
     if not array.type.num_fields:
-        return _where_valid(array, pa.repeat(pa.scalar("{}"), len(array)))
+        return Text(_where_valid(array, pa.repeat(pa.scalar("{}"), len(array))))
     names = [field.name for field in array.type]
-    return _where_valid(array, object_text(names, array.flatten()))
+    return Text(_where_valid(array, object_text(names, array.flatten())))
 
 
 def _where_valid(array: pa.Array, text: pa.Array) -> pa.Array:
     return pc.if_else(array.is_valid(), text, pa.scalar(None, pa.string())) if array.null_count else text
+
+
+def _text(array: pa.Array) -> pa.Array:
+    return array.cast(pa.string())
+
+
+def _joined(*pieces: pa.Array | pa.Scalar) -> pa.Array:
+    return pc.binary_join_element_wise(*pieces, "", null_handling="replace", null_replacement="null")
 
 
 def _is_binary(kind: pa.DataType) -> bool:
@@ -147,17 +175,12 @@ def _is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
-def _is_other_list(kind: pa.DataType) -> bool:
-    is_view = pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind)
-    return bool(is_view or pa.types.is_fixed_size_list(kind))
-
-
-_WRITERS: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Array]]] = [
+_WRITERS: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], Text]]] = [
     (is_text, _string),
     (pa.types.is_integer, _plain),
     (pa.types.is_floating, _float),
     (pa.types.is_boolean, _plain),
-    (pa.types.is_null, lambda array: pa.nulls(len(array), pa.string())),
+    (pa.types.is_null, lambda array: Text(pa.nulls(len(array), pa.string()))),
     (pa.types.is_timestamp, _timestamp),
     (pa.types.is_date, _quoted),
     (pa.types.is_time, _quoted),
@@ -166,7 +189,7 @@ _WRITERS: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Arra
     (_is_binary, _base64),
     (pa.types.is_struct, _struct),
     (_is_list, _list),
-    (_is_other_list, lambda array: _list(array.cast(pa.list_(array.type.value_type)))),
+    (pa.types.is_fixed_size_list, lambda array: _list(array.cast(pa.list_(array.type.value_type)))),
     (pa.types.is_map, _map),
     (pa.types.is_dictionary, lambda array: json_text(array.dictionary_decode())),
     (pa.types.is_run_end_encoded, lambda array: json_text(pc.run_end_decode(array))),
