@@ -224,8 +224,8 @@ def read_ndjson(
     dtype
         Types by column: ``{"time": "timestamp[us]"}``, in pandas', numpy's, Arrow's or Python's
         words. Default: found in a sample, then frozen. ``"string"`` takes any value: what is not
-        text is its JSON text, with all its digits; where a block has such values, it is read about
-        ten times slower. A column that the sample does not have is added.
+        text is its JSON text, with all its digits; blocks with objects or arrays in it are read some
+        40 times slower. A column that the sample does not have is added.
     encoding
         Any that Python knows. UTF-8 is the fastest: it is not transcoded.
     compression
@@ -249,7 +249,13 @@ def read_ndjson(
     >>> events = sf.read_ndjson("events.ndjson.gz", dtype={"time": "timestamp[us, UTC]"})
     """
     refuse(foreign, read_ndjson)
-    file_format = NdjsonFormat(dtype=_types(dtype), encoding=encoding, compression=compression, errors=errors)
+    file_format = NdjsonFormat(
+        dtype=_types(dtype),
+        encoding=encoding,
+        compression=compression,
+        errors=errors,
+        chosen=columns is not None,
+    )
     frame = _frame(Files(paths(path, storage_options), file_format))
     return frame if columns is None else frame.select(checked_names(columns))
 

@@ -64,6 +64,13 @@ def test_convert_reads_real_compressed_data(datasets: Path, tmp_path: Path) -> N
     assert len(pd.read_parquet(tmp_path / "weather.parquet")) == len(pd.read_csv(datasets / "weather.csv.gz"))
 
 
+@pytest.mark.parametrize("suffix", [".ndjson", ".jsonl", ".ndjson.gz"])
+def test_convert_writes_and_reads_ndjson(suffix: str, planes: Path, tmp_path: Path) -> None:
+    assert run("convert", planes, tmp_path / f"out{suffix}").exit_code == 0
+    assert run("convert", tmp_path / f"out{suffix}", tmp_path / "back.csv").exit_code == 0
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "back.csv"), pd.read_csv(planes), check_dtype=False)
+
+
 def test_columns_come_in_the_order_asked_for(planes: Path, tmp_path: Path) -> None:
     assert run("convert", planes, tmp_path / "out.csv", "--columns", "seats,tailnum").exit_code == 0
     assert (tmp_path / "out.csv").read_text().splitlines()[:2] == ['"seats","tailnum"', '55,"N10156"']

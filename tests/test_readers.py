@@ -22,6 +22,9 @@ def test_read_goes_by_the_suffix(tmp_path, datasets):
     assert "dep_delay" in sf.read(datasets / "flights.parquet").columns
     (tmp_path / "a.tsv").write_text("a\tb\n1\t2\n")
     assert sf.read(tmp_path / "a.tsv").to_arrow().to_pylist() == [{"a": 1, "b": 2}]
+    for suffix in (".ndjson", ".jsonl"):
+        (tmp_path / f"b{suffix}").write_text('{"a":1,"b":[2]}\n')
+        assert sf.read(tmp_path / f"b{suffix}").to_arrow().to_pylist() == [{"a": 1, "b": [2]}]
 
 
 def test_an_unknown_suffix_is_told_at_the_call_with_what_is_known():
@@ -55,6 +58,25 @@ def test_a_later_file_without_a_column_is_told_with_its_name(tmp_path):
     error = error_of(lambda: sf.read_csv(tmp_path / "p*.csv").to_arrow(), sf.SchemaError)
     assert "p1.csv" in str(error)
     assert "b" in str(error)
+
+
+def test_ndjson_goes_through_every_verb_like_csv(tmp_path, datasets):
+    target = tmp_path / "flights.ndjson.gz"
+    flights = sf.read(datasets / "flights.parquet").limit(30_000)
+    assert flights.to_ndjson(target).rows == 30_000
+    back = sf.read_ndjson(target, columns=["dep_delay", "dest"]).filter(sf.col("dep_delay") > 30)
+    wanted = flights.select("dep_delay", "dest").filter(sf.col("dep_delay") > 30)
+    assert back.to_arrow().to_pylist() == wanted.to_arrow().to_pylist()
+
+
+def test_a_field_that_only_a_later_file_has_is_told_with_its_name(tmp_path):
+    (tmp_path / "p0.ndjson").write_text('{"a":1}\n')
+    (tmp_path / "p1.ndjson").write_text('{}\n{"a":2,"late":true}\n')
+    error = error_of(lambda: sf.read_ndjson(tmp_path / "p*.ndjson").to_arrow(), sf.SchemaError)
+    assert (error.column, error.row, error.part, error.byte_offset) == ("late", 2, 1, 3)
+    assert "p1.ndjson" in str(error)
+    assert 'dtype={"late": "bool"}' in str(error)
+    assert sf.read_ndjson(tmp_path / "p*.ndjson", columns=["a"]).to_arrow()["a"].to_pylist() == [1, None, 2]
 
 
 def test_columns_of_a_reader_are_kept_in_their_order(datasets):

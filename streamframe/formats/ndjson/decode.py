@@ -10,6 +10,7 @@ looked at again, line by line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from streamframe.errors import StreamError
 from streamframe.formats.ndjson.locating import refused
-from streamframe.formats.ndjson.mending import mended
+from streamframe.formats.ndjson.mending import mended, scalars_of
 from streamframe.formats.ndjson.parsing import REFUSED, parsed
 from streamframe.formats.records import Piece
 
@@ -37,11 +38,14 @@ class Decoding:
         The columns that are wanted, with their types, in the order wanted.
     text
         Columns that take any value, as its JSON text.
+    chosen
+        The columns were chosen: what else there is may be left out.
     """
 
     known: pa.Schema
     schema: pa.Schema
     text: frozenset[str] = frozenset()
+    chosen: bool = False
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
         """Return the same for fewer columns."""
@@ -57,27 +61,40 @@ class Decoding:
         """
         data = pa.py_buffer(memoryview(piece.data)[piece.start : piece.stop])
         records = _count_objects(data)
+        if not records:
+            lines = _lines(piece)
+            if not lines:
+                return pa.RecordBatch.from_pylist([], schema=self.schema)
+            data = pa.py_buffer(b"\n".join(lines))
+            records = _count_objects(data)
         if records:
             try:
                 return self._first_look(data, records)
             except REFUSED:
                 pass
+            # Where values are nested, a name may be found inside of one that is not to be touched.
+            if self.text and not self._any_nested:
+                try:
+                    text = self._scalars.sub(rb'\1"\2"', data.to_pybytes())
+                    return self._first_look(pa.py_buffer(text), records)
+                except REFUSED:
+                    pass
         return self._second_look(piece)
 
     def _first_look(self, data: pa.Buffer, records: int) -> pa.RecordBatch:
-        if self._all_wanted:
+        if self._strict:
             return parsed(data, records, self.schema, self.schema, unexpected="error")
-        if any(pa.types.is_nested(field.type) for field in self.schema):
+        if self._any_nested:
             # "ignore" would also pass over what is new inside of a column that is wanted.
             return parsed(data, records, self.known, self.schema, unexpected="error")
         return parsed(data, records, self.schema, self.schema, unexpected="ignore")
 
     def _second_look(self, piece: Piece) -> pa.RecordBatch:
-        lines = [line for part in piece.data[piece.start : piece.stop].split(b"\n") if (line := part.strip(b" \t\r"))]
+        lines = _lines(piece)
         whole = next((at for at, line in enumerate(lines) if not _is_object(line)), len(lines))
-        keep = None if self._all_wanted else frozenset(self.schema.names)
+        keep = None if self._strict else frozenset(self.schema.names)
         records: Sequence[bytes | bytearray] = lines[:whole]
-        if self.text or not self._all_wanted:
+        if self.text or not self._strict:
             records = [mended(line, keep, self.text) for line in records]
         try:
             batch = self._of_lines(records)
@@ -109,12 +126,20 @@ class Decoding:
         for line in lines[: index + 1]:
             offset = piece.data.find(line, at)
             at = offset + len(line)
-        error = refused(bytes(lines[index]), self.schema, self.text, strict=self._all_wanted)
+        error = refused(bytes(lines[index]), self.schema, self.text, strict=self._strict)
         return error.locate(row=index + 1, byte_offset=piece.byte_offset + offset - piece.start)
 
     @cached_property
-    def _all_wanted(self) -> bool:
-        return bool(self.schema.names == self.known.names)
+    def _scalars(self) -> re.Pattern[bytes]:
+        return scalars_of(self.text)
+
+    @cached_property
+    def _any_nested(self) -> bool:
+        return any(pa.types.is_nested(field.type) for field in self.schema)
+
+    @cached_property
+    def _strict(self) -> bool:
+        return not self.chosen and bool(self.schema.names == self.known.names)
 
 
 def _count_objects(data: pa.Buffer) -> int:
@@ -127,6 +152,11 @@ def _count_objects(data: pa.Buffer) -> int:
         ends = np.append(ends, len(content))
     opened = content[0] == _OPEN and (content[ends[:-1] + 1] == _OPEN).all()
     return len(ends) if opened and (content[ends - 1] == _CLOSE).all() else 0
+
+
+def _lines(piece: Piece) -> list[bytearray]:
+    """Return the lines that are not blank, without the whitespace around them."""
+    return [line for part in piece.data[piece.start : piece.stop].split(b"\n") if (line := part.strip(b" \t\r"))]
 
 
 def _is_object(line: bytearray) -> bool:

@@ -32,7 +32,7 @@ class NdjsonFormat(FileFormat):
     Types are inferred from the first block, and of local files also from a look at the middle and
     the end; then they are frozen. Objects become structs, arrays lists; integers among floats are
     floats. Text stays text, also where it looks like a time, until `dtype` says otherwise. A field
-    that a record lacks is null; one that is not in the schema is an error, unless the columns were
+    that a record lacks is null; one that is not in the schema is an error, unless columns were
     chosen. Blank lines are no records.
 
     Parameters
@@ -47,6 +47,8 @@ class NdjsonFormat(FileFormat):
         ``"infer"`` goes by the suffix, None reads the bytes as they are.
     errors
         What a malformed record does: ``"raise"``.
+    chosen
+        The user names the columns to read, so that a field which is new may be left out.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class NdjsonFormat(FileFormat):
     encoding: str = "utf-8"
     compression: str | None = "infer"
     errors: str = "raise"
+    chosen: bool = False
 
     def __post_init__(self) -> None:
         if self.errors != "raise":
@@ -80,7 +83,7 @@ class NdjsonFormat(FileFormat):
             opened.close()
             raise
         text = frozenset(name for name, kind in dict(self.dtype).items() if is_text(kind))
-        opened.decoding = Decoding(schema, schema, text)
+        opened.decoding = Decoding(schema, schema, text, self.chosen)
         return opened
 
     def _inferred(self, records: LineRecords) -> pa.Schema:

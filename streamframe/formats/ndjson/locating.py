@@ -154,7 +154,8 @@ def _hint(column: str, member: Member, kind: pa.DataType, *, nested: bool) -> st
     if nested or pa.types.is_nested(kind):
         return _whole_hint(column)
     word = _wider(member, kind)
-    more = ", which keeps all digits (float64 rounds)" if word == "string" and _INTEGER.fullmatch(member.text) else ""
+    is_huge = pa.types.is_integer(kind) and _INTEGER.fullmatch(member.text) and word == "string"
+    more = ", which keeps all digits (float64 rounds)" if is_huge else ""
     return f"pass dtype={{{quoted(column)}: {quoted(word)}}}{more}."
 
 
