@@ -117,11 +117,24 @@ def test_what_follows_the_end_marker_is_an_error():
     assert raised.value.byte_offset == len(whole)
 
 
-def test_a_footer_that_forgets_a_batch_is_an_error():
-    two, one = (ipc_bytes(numbers(rows), batch_rows=500) for rows in (1000, 500))
-    footer_bytes = int.from_bytes(one[-10:-6], "little") + 10
-    with pytest.raises(sf.DecodeError, match="leaves some out"):
-        read(two[: -(int.from_bytes(two[-10:-6], "little") + 10)] + one[-footer_bytes:]).to_arrow()
+@pytest.mark.parametrize("kept", [0, 500])
+def test_a_footer_that_forgets_a_batch_is_an_error(kept):
+    two, fewer = (ipc_bytes(numbers(rows), batch_rows=500) for rows in (1000, kept))
+    footer_bytes, shorter_bytes = (int.from_bytes(data[-10:-6], "little") + 10 for data in (two, fewer))
+    with pytest.raises(sf.DecodeError, match=r"leaves (some )?out"):
+        read(two[:-footer_bytes] + fewer[-shorter_bytes:]).to_arrow()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_rows_are_not_counted_by_a_number_that_lies(stream):
+    written = ipc_bytes(numbers(777), stream=stream, batch_rows=777)
+    number, at = (777).to_bytes(8, "little"), 0
+    while (at := written.find(number, at + 1)) >= 0:
+        try:
+            counted = read(written[:at] + (776).to_bytes(8, "little") + written[at + 8 :]).count()
+        except sf.DecodeError:
+            continue
+        assert counted == 777
 
 
 def test_dictionaries_grow_and_are_replaced_in_mid_stream():
@@ -132,6 +145,14 @@ def test_dictionaries_grow_and_are_replaced_in_mid_stream():
     for deltas in (False, True):
         written = stream_of(batches[0].schema, batches, emit_dictionary_deltas=deltas)
         assert [row["d"] for row in read(written).iter_rows()] == list("abcaxyyyaa")
+
+
+def test_a_dictionary_that_was_replaced_is_held_no_longer():
+    values = [[f"{n}-{i}" * 100 for i in range(100)] for n in range(40)]
+    batches = [pa.record_batch({"d": pa.array(some).dictionary_encode()}) for some in values]
+    with sf.options(memory="1MB"), read(stream_of(batches[0].schema, batches)).iter_batches() as arriving:
+        assert sum(batch.num_rows for batch in arriving) == 4000
+        assert arriving.stats().peak_bytes <= 1_000_000
 
 
 def test_an_unknown_extension_type_is_its_storage_and_keeps_its_name():
@@ -169,6 +190,16 @@ def test_of_a_remote_file_only_the_columns_that_are_needed_are_fetched():
     with serve(page(written)) as url, sf.read_ipc(url + "/a.arrow", columns=["wanted"]).iter_batches() as batches:
         assert sum(batch.num_rows for batch in batches) == 200_000
         assert batches.stats().bytes_read < len(written) / 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_beside_any_type_whose_buffers_are_fixed_only_what_is_needed_is_read(kind):
+    noise = pa.array([bytes(20_000)] * N)
+    written = ipc_bytes(pa.table({"it": KINDS[kind], "noise": noise, "wanted": range(N)}))
+    with read(written, columns=["wanted"]).iter_batches() as batches:
+        assert [value for batch in batches for value in batch["wanted"].to_pylist()] == list(range(N))
+        unknown = ("string_view", "list_view", "sparse union", "run_end_encoded")
+        assert (batches.stats().bytes_read > 500_000) == (kind in unknown)
 
 
 def test_a_pipe_can_be_looked_at_and_then_read():
