@@ -298,3 +298,12 @@ def test_rows_that_grow_heavy_in_mid_file_stay_in_bounds(tmp_path):
     with sf.options(memory="16MB"):
         assert sf.read_parquet(path).select("n").to_arrow()["n"].to_pylist() == list(range(len(values)))
         assert sf.read_parquet(path).slice(299, 3).to_arrow()["n"].to_pylist() == [299, 300, 301]
+
+
+def test_parquet_files_whose_columns_stand_in_another_order_come_in_that_of_the_first(tmp_path):
+    first, second = pa.table({"a": [1, 2], "b": ["x", "y"]}), pa.table({"b": ["z"], "a": [3]})
+    pq.write_table(first, tmp_path / "1.parquet")
+    pq.write_table(second, tmp_path / "2.parquet")
+    frame = sf.read_parquet([tmp_path / "1.parquet", tmp_path / "2.parquet"])
+    assert frame.to_arrow().to_pydict() == {"a": [1, 2, 3], "b": ["x", "y", "z"]}
+    assert frame.filter(sf.col("a") > 2).to_arrow().to_pydict() == {"a": [3], "b": ["z"]}

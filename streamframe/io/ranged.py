@@ -14,6 +14,8 @@ from typing import Self
 from streamframe.errors import TruncatedError
 from streamframe.io.stream import closed_error
 
+_PIECE_BYTES = 8 << 20
+
 # Takes a piece of a file and the offset where it belongs.
 Put = Callable[[int, bytes], None]
 
@@ -93,8 +95,10 @@ class RangedFile(ABC):
         """Do the work of `close`."""
 
     def _read_all(self, ranges: Sequence[tuple[int, int]], put: Put) -> None:
+        # In pieces, so that a long range is not in memory twice.
         for offset, nbytes in ranges:
-            put(offset, self.read_range(offset, nbytes))
+            for start in range(offset, offset + nbytes, _PIECE_BYTES):
+                put(start, self.read_range(start, min(_PIECE_BYTES, offset + nbytes - start)))
 
     def _check(self, offset: int, nbytes: int) -> None:
         if self._closed:

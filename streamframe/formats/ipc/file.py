@@ -34,6 +34,8 @@ _TAIL_BYTES = 64 << 10
 _START = 8
 # Padding to 64 bytes and the end-of-stream marker may lie between messages; no record batch is as short.
 _MAX_GAP_BYTES = 72
+# Read in one piece, a message is in memory twice for a moment.
+_PIECE_BYTES = 8 << 20
 # Of a smaller message, reading the metadata first would cost more than it saves.
 _WHOLE_BYTES = 256 << 10
 
@@ -166,7 +168,8 @@ class _IpcFileReader(BlockReader):
             return None
         self._next += len(places)
         block = IpcBlock(self._opening, self._decoding, places[0].offset, _span(places))
-        if not self._decoding.whole and max(place.body_bytes for place in places) > _WHOLE_BYTES:
+        in_part = not self._decoding.whole and max(place.body_bytes for place in places) > _WHOLE_BYTES
+        if in_part or _span(places) > _PIECE_BYTES:
             for place in places:
                 self._read_in_part(block, place)
         else:

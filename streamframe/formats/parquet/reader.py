@@ -42,9 +42,10 @@ class ParquetFormat(FileFormat):
             metadata = footer_of(file)
             schema = _plain_schema(metadata)
             require_unique(schema, file.label)
-            opened = _OpenParquet(file, metadata, schema, block_bytes)
             if expected is not None:
-                require_columns(opened.schema, expected, file.label)
+                require_columns(schema, expected, file.label)
+                schema = expected  # the columns in the order of the first file
+            opened = _OpenParquet(file, metadata, schema, block_bytes)
         except BaseException:
             file.close()
             raise
