@@ -14,6 +14,8 @@ from streamframe.formats.csv.dialect import Dialect
 if TYPE_CHECKING:
     import numpy as np
 
+_PIECE_BYTES = 1 << 18  # a multiple of 64
+
 
 def end_of_records(dialect: Dialect, data: bytearray, start: int, stop: int) -> int:
     r"""Return the position behind the last complete record in ``data[start:stop]``; `start` if there is none.
@@ -25,9 +27,9 @@ def end_of_records(dialect: Dialect, data: bytearray, start: int, stop: int) -> 
         return max(_end_of_last_line(data, start, stop), start)
     # The bytes of a comment mean nothing, so neither does their parity.
     if not _has(data, dialect.escapechar, start, stop) and not _has(data, dialect.comment, start, stop):
-        quotes = well_formed_quotes(dialect, data, start, stop)
-        if quotes is not None:
-            return _end_by_parity(quotes, data, start, stop)
+        inside = inside_quotes(dialect, data, start, stop)
+        if inside is not None:
+            return _end_by_parity(inside, dialect.quotechar, data, start, stop)
     found = dialect.whole_records.match(data, start, stop)
     return found.end() if found else start
 
@@ -40,39 +42,78 @@ def open_quote(dialect: Dialect, data: bytearray, start: int, stop: int) -> int 
     return found.end() if found else start
 
 
-def well_formed_quotes(dialect: Dialect, data: bytearray, start: int, stop: int) -> np.ndarray[Any, Any] | None:
-    """Return the positions of all quotes if counting them tells what is inside; None if it does not.
+def inside_quotes(dialect: Dialect, data: bytearray, start: int, stop: int) -> np.ndarray[Any, Any] | None:
+    """Return a bit for each byte, whether the next one is inside of quotes; None if counting does not tell.
 
     It does if each opening quote stands where a field starts, or closes a pair (``""``), and each
     closing one where a field ends, or opens a pair. Then, from the start on, no quote is plain text.
+
+    Returns
+    -------
+    array of uint64
+        Bit ``i % 64`` of word ``i // 64`` belongs to ``data[start + i]``; bits behind the end mean nothing.
+
+    Notes
+    -----
+    All of it is done with 64 bytes at once, after G. Langdale and D. Lemire, "Parsing Gigabytes of JSON
+    per Second" (2019), section 3.1.1: the parity of all quotes so far is the prefix sum, modulo 2, of
+    their bits.
     """
     import numpy as np
 
-    if not dialect.quotechar:
-        return np.empty(0, np.intp)
-    content = np.frombuffer(data, np.uint8, stop - start, start)
-    quotes = np.flatnonzero(content == ord(dialect.quotechar))
-    beside = np.zeros(256, np.bool_)
-    beside[[ord(dialect.sep), ord(dialect.quotechar), 0x0A, 0x0D]] = True
+    words = -(-(stop - start) // 64)
+    if not dialect.quotechar or not words:
+        return np.zeros(words, np.uint64)
+    one, top = np.uint64(1), np.uint64(63)
+    quotes, beside = _bits(dialect, np.frombuffer(data, np.uint8, stop - start, start))
+    inside = quotes.copy()
+    shifted = np.empty_like(inside)
+    for distance in (1, 2, 4, 8, 16, 32):
+        np.left_shift(inside, np.uint64(distance), out=shifted)
+        np.bitwise_xor(inside, shifted, out=inside)
+    odd = np.bitwise_xor.accumulate(inside >> top)
+    inside[1:] ^= np.uint64(0) - odd[:-1]  # all bits of a word that starts inside
     # The very first and the very last byte have no neighbour: as good as a newline.
-    opening, closing = quotes[0::2], quotes[1::2]
-    if len(opening) and opening[0] == 0:
-        opening = opening[1:]
-    if len(closing) and closing[-1] == stop - start - 1:
-        closing = closing[:-1]
-    if not beside[content[opening - 1]].all() or not beside[content[closing + 1]].all():
-        return None
-    return quotes + start
+    before = beside << one
+    before[1:] |= beside[:-1] >> top
+    before[0] |= one
+    behind = beside >> one
+    behind[:-1] |= beside[1:] << top
+    behind[-1] |= np.uint64(1 << (stop - start - 1) % 64)
+    # An opening quote is counted already where it stands.
+    well_formed = (inside & before) | (~inside & behind)
+    return None if (quotes & ~well_formed).any() else inside
 
 
-def _end_by_parity(quotes: np.ndarray[Any, Any], data: bytearray, start: int, stop: int) -> int:
+def _bits(dialect: Dialect, content: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return a bit for each byte: whether it is a quote, and whether it may stand beside one."""
+    import numpy as np
+
+    assert dialect.quotechar
+    quotes, beside = (np.zeros(-(-len(content) // 64) * 8, np.uint8) for _ in range(2))
+    # Piece by piece, so that what is in between stays in the cache.
+    found, also = (np.empty(min(_PIECE_BYTES, len(content)), np.bool_) for _ in range(2))
+    for at in range(0, len(content), _PIECE_BYTES):
+        piece = content[at : at + _PIECE_BYTES]
+        found, also = found[: len(piece)], also[: len(piece)]
+        place = slice(at // 8, -(-(at + len(piece)) // 8))
+        np.equal(piece, ord(dialect.quotechar), out=found)
+        quotes[place] = np.packbits(found, bitorder="little")
+        for neighbour in (ord(dialect.sep), 0x0A, 0x0D):
+            np.equal(piece, neighbour, out=also)
+            np.logical_or(found, also, out=found)
+        beside[place] = np.packbits(found, bitorder="little")
+    return quotes.view(np.uint64), beside.view(np.uint64)
+
+
+def _end_by_parity(inside: np.ndarray[Any, Any], quotechar: str | None, data: bytearray, start: int, stop: int) -> int:
     end = stop
     while (end := _end_of_last_line(data, start, end)) > start:
-        before = int(quotes.searchsorted(end))
-        if before % 2 == 0:
+        word, bit = divmod(end - 1 - start, 64)
+        if not int(inside[word]) >> bit & 1:
             return end
         # A line that ends inside of quotes: go on before the quote that opened them.
-        end = int(quotes[before - 1])
+        end = data.rfind((quotechar or "").encode(), start, end)
     return start
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from streamframe.errors import DecodeError
-from streamframe.formats.csv.cutter import end_of_records, well_formed_quotes
+from streamframe.formats.csv.cutter import end_of_records, inside_quotes
 from streamframe.formats.csv.decode import Decoding, arrow_buffer, null_options, read_options
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.locating import located
@@ -102,7 +102,7 @@ def _aligned(data: bytearray, dialect: Dialect) -> Piece | None:
     if dialect.escapechar or dialect.comment:
         return None
     start = data.find(b"\n") + 1 or data.find(b"\r") + 1
-    if not start or well_formed_quotes(dialect, data, start, len(data)) is None:
+    if not start or inside_quotes(dialect, data, start, len(data)) is None:
         return None
     stop = end_of_records(dialect, data, start, len(data))
     return Piece(data, start, stop, 0) if stop > start else None
