@@ -70,6 +70,8 @@ def where_it_runs(node: Node) -> str:
             facts.append("columns that nobody needs are left out once they are known")
         return f"scan: {'; '.join(facts) or 'all columns, all rows'}"
     place = "decode pool" if _runs_in_pool(node) else "your thread"
+    if node.prepares and all(_runs_in_pool(child) or child.scan is not None for child in node.inputs):
+        place = "decode pool, then your thread"
     return f"{place}, needs all rows first" if node.blocking else place
 
 

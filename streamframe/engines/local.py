@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol
 
 import pyarrow as pa
@@ -28,6 +28,7 @@ from streamframe.plan.source import BlockReader, OpenSource
 from streamframe.runtime.budget import Budget, Kept
 from streamframe.runtime.prefetch import Prefetch
 from streamframe.runtime.pull import pulled
+from streamframe.runtime.spill import SpillFile
 
 # A block, its decoded batch and their neighbours have to fit many times over, or the pool idles.
 _BLOCKS_PER_BUDGET = 48
@@ -67,11 +68,12 @@ class LocalRun:
         self._rows = 0
         self._batches = 0
         self._first_batch_s: float | None = None
+        self._closed = False
         self._stream: Iterator[Marked] = iter(())
         try:
-            schemas = Schemas(self._open_sources(plan))
-            schema = self._checked_schema(plan, schemas)
-            self._stream = self._build(optimizer(plan, schemas))
+            self._schemas = Schemas(self._open_sources(plan))
+            schema = self._checked_schema(plan, self._schemas)
+            self._stream = self._build(optimizer(plan, self._schemas))
             if schema is None:
                 schema, self._stream = self._peeked(plan, self._stream)
         except BaseException:
@@ -88,6 +90,14 @@ class LocalRun:
         """Return an account for bytes that a step keeps between batches."""
         return self._budget.hold()
 
+    def spill(self) -> SpillFile:
+        """Return a new place on disk; whoever asks for it closes it."""
+        return SpillFile()
+
+    def schema_of(self, node: Node) -> pa.Schema | None:
+        """Return what comes out of a step of the plan; None if only its batches can tell."""
+        return self._schemas.of(node)
+
     def __iter__(self) -> Iterator[Marked]:
         return self
 
@@ -98,6 +108,9 @@ class LocalRun:
             # The end, an error or Ctrl-C: nothing more will come, so nothing may be left.
             self.close()
             raise
+        if self._closed:
+            # By another thread: a step that needs all rows has made this of a part of them.
+            raise StopIteration
         if self._first_batch_s is None:
             self._first_batch_s = time.perf_counter() - self._started
         self._rows += batch.data.num_rows
@@ -124,6 +137,7 @@ class LocalRun:
 
     def stop(self) -> None:
         """Tell all threads to stop and free stalled reads; does not wait, so a finalizer may call it."""
+        self._closed = True
         for scan in self._scans:
             scan.stop()
 
@@ -171,16 +185,19 @@ class LocalRun:
                 schema = schemas.of(node)
         return schema
 
-    def _build(self, node: Node) -> Iterator[Marked]:
-        steps: list[Step] = []
+    def _build(self, node: Node, above: Sequence[Step] = ()) -> Iterator[Marked]:
+        """Return the stream of a step, with the steps `above` done to each batch."""
+        steps = list(above)
         bottom = node
         while bottom.in_pool and len(bottom.inputs) == 1:
             steps.insert(0, Step(self._names.of(bottom), bottom.apply))
             (bottom,) = bottom.inputs
         if bottom.scan is not None:
             return self._scan(bottom.scan, steps)
-        streams = [self._build(child) for child in node.inputs]
-        return self._names.marked(node, node.run(streams, self))
+        prepare = [Step(self._names.of(node), node.prepare)] if node.prepares else []
+        streams = [self._build(child, prepare) for child in node.inputs]
+        made = self._names.marked(node, node.run(streams, self))
+        return _with_steps(made, above) if above else made
 
     def _scan(self, scan: Scan, steps: list[Step]) -> Iterator[Marked]:
         with self._names.located(scan):
@@ -270,6 +287,13 @@ def optimized_plan(plan: Node) -> Node:
     for node in in_reading_order(plan):
         schemas.of(node)  # from the bottom up, so that a deep plan needs no deep recursion
     return optimized(plan, schemas)
+
+
+def _with_steps(stream: Iterator[Marked], steps: Sequence[Step]) -> Iterator[Marked]:
+    for data, mark in stream:
+        for step in steps:
+            data = step(data)
+        yield Marked(data, mark)
 
 
 def _chained(first: Marked, rest: Iterator[Marked]) -> Iterator[Marked]:

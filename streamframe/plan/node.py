@@ -38,6 +38,8 @@ class Node(ABC):
     rows: ClassVar[Rows] = "any"
     # All input is needed before the first row comes out.
     blocking: ClassVar[bool] = False
+    # `run` takes what `prepare` makes of the input batches, not the batches themselves.
+    prepares: ClassVar[bool] = False
 
     @property
     def inputs(self) -> tuple[Node, ...]:
@@ -106,6 +108,10 @@ class Node(ABC):
     def apply(self, data: pa.RecordBatch) -> pa.RecordBatch:
         """Return the output rows of one batch; there may be none."""
         raise TypeError(f"{type(self).__name__} does not work on one batch alone")
+
+    def prepare(self, data: pa.RecordBatch) -> pa.RecordBatch:
+        """Return what `run` needs of one input batch. Runs in the decode pool where that can be."""
+        raise TypeError(f"{type(self).__name__} needs its input as it is")
 
     def run(self, streams: Sequence[Iterator[Marked]], context: RunContext) -> Iterator[Marked]:
         """Turn the input streams into the output stream, on the consumer's thread."""
