@@ -33,13 +33,16 @@ from streamframe.readers import (
     read_ndjson,
     read_parquet,
 )
-from streamframe.stream import StreamFrame, concat
+from streamframe.stream import GroupedFrame, StreamFrame, concat
+from streamframe.transforms.aggregates import Aggregate, count
 
 __all__ = [
+    "Aggregate",
     "BudgetError",
     "ColumnNotFoundError",
     "DecodeError",
     "Expr",
+    "GroupedFrame",
     "Iteration",
     "MissingDependencyError",
     "PlanError",
@@ -58,6 +61,7 @@ __all__ = [
     "coalesce",
     "col",
     "concat",
+    "count",
     "from_arrow",
     "from_batches",
     "from_pandas",

@@ -139,6 +139,13 @@ TRANSFORMS = {
         lambda frame: frame.select("id").map_pandas(lambda chunk: chunk.assign(twice=chunk["id"] * 2)),
         lambda rows: [{"id": row["id"], "twice": row["id"] * 2} for row in rows],
     ),
+    "GroupBy": (
+        lambda frame: frame.group_by("carrier", "late").agg(n=sf.count(), least=("id", "min"), top=("id", "max")),
+        lambda rows: [
+            {"carrier": key[0], "late": key[1], "n": len(ids), "least": min(ids), "top": max(ids)}
+            for key, ids in _ids_by(rows, "carrier", "late").items()
+        ],
+    ),
     "Concat": (lambda frame: sf.concat([frame, frame]), lambda rows: rows + rows),
 }
 
@@ -149,6 +156,13 @@ SINKS = {
     "ndjson": (lambda frame, path: frame.to_ndjson(path), lambda path: _ndjson(path).to_arrow()),
     "csv": (lambda frame, path: frame.to_csv(path), lambda path: sf.read_csv(path).to_arrow()),
 }
+
+
+def _ids_by(rows: list[dict], *keys: str) -> dict[tuple, list[int]]:
+    groups: dict[tuple, list[int]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row["id"])
+    return groups
 
 
 def _arrow_dtype(kind: pa.DataType) -> object:

@@ -48,6 +48,10 @@ verbs = st.one_of(
     st.integers(1, 300).map(lambda n: ("limit", lambda frame: frame.limit(n))),
     st.integers(20, 200).map(lambda n: ("rebatch", lambda frame: frame.rebatch(rows=n))),
     st.just(("map", lambda frame: frame.map_batches(_first_known, schema=frame.schema))),
+    st.tuples(st.sampled_from(["carrier", "late", "x"]), st.sampled_from(["id", "fare"])).map(
+        lambda pair: ("group", lambda frame: frame.group_by(pair[0]).agg(id=(pair[1], "max"), y=sf.count("id")))
+    ),
+    st.just(("all", lambda frame: frame.group_by().agg(id=("id", "min"), fare=("fare", "mean"), x=sf.count()))),
     st.just(("concat", lambda frame: sf.concat([frame, frame.limit(30)]))),
 )
 
