@@ -1,0 +1,102 @@
+"""The data of the benchmark: real flights, replayed to any size, in every format; made once, then kept.
+
+What is added to the rows is a text of real names, with commas and a few line ends in it, so that a CSV
+has quotes that mean something.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+DATASETS = Path(__file__).resolve().parent.parent / "datasets"
+# Raised when the data changes, so that what an older version made is not used.
+VERSION = 1
+ROW_GROUP_ROWS = 122_880
+
+
+def made(folder: Path, megabytes: int) -> dict[str, Path]:
+    """Return the paths of all files by format; makes those that are missing."""
+    home = folder / f"v{VERSION}-{megabytes}MB"
+    home.mkdir(parents=True, exist_ok=True)
+    paths = {
+        name: home / f"flights.{name}" for name in ("csv", "parquet", "giant.parquet", "csv.gz", "csv.zst", "ndjson")
+    }
+    makers = {
+        "csv": lambda to: _csv(to, megabytes),
+        "parquet": lambda to: _parquet(paths["csv"], to, ROW_GROUP_ROWS),
+        "giant.parquet": lambda to: _parquet(paths["csv"], to, 1 << 31),
+        "csv.gz": lambda to: _packed(paths["csv"], gzip.open(to, "wb", compresslevel=1)),
+        "csv.zst": lambda to: _packed(paths["csv"], pa.CompressedOutputStream(str(to), "zstd")),
+        "ndjson": lambda to: _ndjson(paths["parquet"], to),
+    }
+    for name, path in paths.items():
+        if not path.exists():
+            print(f"making {path}…", flush=True)
+            unfinished = path.with_name(f"unfinished.{path.name}")
+            makers[name](unfinished)
+            unfinished.rename(path)
+    return paths
+
+
+def rows() -> Iterator[pa.Table]:
+    """Yield a year of flights after another, each a year later than the one before."""
+    flights = pq.read_table(DATASETS / "flights.parquet")
+    airports = pacsv.read_csv(DATASETS / "airports.csv").select(["faa", "name"])
+    names = dict(zip(*airports.to_pydict().values(), strict=True))
+    origin, dest, tail = (flights[name].to_pylist() for name in ("origin", "dest", "tailnum"))
+    texts = [
+        f"{names.get(start, start)} to {names.get(end, end)}"
+        + (f", {plane}" if number % 3 else f"\nplane {plane}" * (number % 97 == 0))
+        for number, (start, end, plane) in enumerate(zip(origin, dest, tail, strict=True))
+    ]
+    flights = flights.append_column("route", pa.array(texts))
+    year = flights.schema.get_field_index("year")
+    for lap in range(10_000):
+        yield flights.set_column(year, "year", pc.add(flights["year"], lap).cast(flights["year"].type))
+
+
+def _csv(path: Path, megabytes: int) -> None:
+    with open(path, "wb") as sink:
+        for number, year in enumerate(rows()):
+            options = pacsv.WriteOptions(include_header=number == 0, quoting_style="needed")
+            for start in range(0, year.num_rows, 50_000):
+                if sink.tell() >= megabytes * 1_000_000:
+                    return
+                pacsv.write_csv(year.slice(start, 50_000), sink, options)
+                options = pacsv.WriteOptions(include_header=False, quoting_style="needed")
+
+
+def _parquet(csv: Path, path: Path, row_group_rows: int) -> None:
+    parse = pacsv.ParseOptions(newlines_in_values=True)
+    if row_group_rows > 1 << 30:
+        pq.write_table(pacsv.read_csv(csv, parse_options=parse), path, row_group_size=row_group_rows)
+        return
+    with pacsv.open_csv(csv, parse_options=parse) as batches, pq.ParquetWriter(path, batches.schema) as writer:
+        waiting: list[pa.RecordBatch] = []
+        for batch in batches:
+            waiting.append(batch)
+            if sum(each.num_rows for each in waiting) >= ROW_GROUP_ROWS:
+                writer.write_table(pa.Table.from_batches(waiting), row_group_size=ROW_GROUP_ROWS)
+                waiting = []
+        if waiting:
+            writer.write_table(pa.Table.from_batches(waiting))
+
+
+def _packed(csv: Path, opened: Any) -> None:
+    with open(csv, "rb") as source, opened as sink:
+        shutil.copyfileobj(source, sink, 1 << 20)
+
+
+def _ndjson(parquet: Path, path: Path) -> None:
+    import polars as pl
+
+    pl.scan_parquet(parquet).sink_ndjson(path)
