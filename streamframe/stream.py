@@ -496,7 +496,7 @@ class GroupedFrame:
         """Return one row for each group: its keys, then these results, by their names.
 
         Groups come in the order of their first rows. Reads the whole stream before the first row
-        comes out. Holds a row for each group, in a tenth of the option `memory`; what is more
+        comes out. Holds a row for each group, in a sixteenth of the option `memory`; what is more
         waits on disk, in the folder for temporary files. The result is the same for any number of
         workers, sums of floats included.
 

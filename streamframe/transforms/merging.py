@@ -22,9 +22,11 @@ from streamframe.plan.context import RunContext, Spill
 from streamframe.transforms.hashing import row_hashes
 from streamframe.transforms.partials import FIRST, Layout, alike
 
-# Of the budget, for merged partials. Merging takes about as much again for each of: what came in
-# since, the table of keys, and the result.
-_SHARE = 10
+# Of the budget, for merged partials: a sixteenth.
+_SHARE = 16
+# Merging holds its input, the table of keys and the result at once, and the reader must have left
+# room for that before.
+_MERGING = 3
 # Merging so little at a time costs more than it saves.
 _MIN_MERGED_BYTES = 1 << 20
 _DIVISION_BITS = 5
@@ -56,6 +58,7 @@ class Merging:
         self._waiting: list[pa.RecordBatch] = []
         self._merged_bytes = 0
         self._waiting_bytes = 0
+        self._halved = True
         self._added = 0
         self._open = ExitStack()
         self._spill: Spill | None = None
@@ -65,16 +68,20 @@ class Merging:
         """Take the next partials, in input order."""
         self._waiting.append(partial if self._level or not self._layout.keys else self._placed(partial))
         self._waiting_bytes += held_bytes(partial)
-        if self._waiting_bytes > max(self._merged_bytes, min(_MIN_MERGED_BYTES, self._share_bytes)):
-            self._merge()
-            if self._merged_bytes > self._share_bytes and self._level < _LEVELS:
+        # Where merging so much has not halved it, it would not halve the next of it either.
+        in_vain = self._spill is not None and not self._halved
+        due_bytes = max(self._merged_bytes, min(_MIN_MERGED_BYTES, self._share_bytes))
+        if self._waiting_bytes > (self._share_bytes if in_vain else due_bytes):
+            if not in_vain:
+                self._merge()
+            if in_vain or (self._merged_bytes > self._share_bytes and self._level < _LEVELS):
                 self._divide()
-        self._hold.resize(self._merged_bytes + self._waiting_bytes)
+        self._hold.resize(_MERGING * (self._merged_bytes + self._waiting_bytes))
 
     def merged(self) -> Iterator[pa.RecordBatch]:
         """Yield one row a group, in the order of first appearance."""
-        self._merge()
         if self._spill is None:
+            self._merge()
             (data,) = self._merged
             yield data.take(pc.sort_indices(data.column(FIRST))) if self._layout.keys else data
             return
@@ -107,15 +114,18 @@ class Merging:
 
     def _merge(self) -> None:
         if self._waiting:
-            self._merged = [self._layout.merge([*self._merged, *self._waiting])]
+            partials = [*self._merged, *self._waiting]
+            self._merged = [self._layout.merge(partials)]
+            self._halved = self._merged[0].num_rows * 2 < sum(each.num_rows for each in partials)
             self._waiting, self._waiting_bytes = [], 0
             self._merged_bytes = held_bytes(self._merged[0])
 
     def _divide(self) -> None:
-        """Write what is merged to disk, by the hash of its keys."""
-        if not self._merged:
+        """Write what there is to disk, by the hash of its keys."""
+        partials = [*self._merged, *self._waiting]
+        if not partials:
             return
-        (data,) = self._merged
+        data = partials[0] if len(partials) == 1 else pa.concat_batches(alike(partials))
         if self._spill is None:
             self._spill = self._open.enter_context(self._context.spill())
         hashes = row_hashes([data.column(key) for key in self._layout.keys])
@@ -127,6 +137,9 @@ class Merging:
             if start < stop:
                 pieces.append(self._spill.write(data.take(pa.array(order[start:stop]))))
         self._merged, self._merged_bytes = [], 0
+        self._waiting, self._waiting_bytes = [], 0
+        # Made and freed on different threads, it would stay with the allocator.
+        pa.default_memory_pool().release_unused()
 
     def _of_division(self, pieces: Sequence[int]) -> Iterator[pa.RecordBatch]:
         if not pieces or self._spill is None:

@@ -24,6 +24,8 @@ from streamframe.transforms.select import computed_field, output_name
 
 # The column of the partials that says where a group was first seen.
 FIRST = "first"
+# The tables that Arrow needs meanwhile take several times the bytes of its input.
+_REDUCED_ROWS = 65_536
 _WIDE_INTEGER = pa.decimal128(38, 0)
 # What Acero wants to know: columns, function, options, name of the result.
 _Step = tuple[str | list[str], str, Any, str]
@@ -88,7 +90,12 @@ class Layout:
         return tuple(dict.fromkeys(each for _, parts in self._results for each in parts))
 
     def reduce(self, data: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the partials of one input batch."""
+        """Return the partials of one input batch; a group of a large batch may be in more than one."""
+        starts = range(0, max(1, data.num_rows), _REDUCED_ROWS)
+        pieces = [self._reduce_piece(data.slice(start, _REDUCED_ROWS), start) for start in starts]
+        return pieces[0] if len(pieces) == 1 else pa.concat_batches(alike(pieces))
+
+    def _reduce_piece(self, data: pa.RecordBatch, start: int) -> pa.RecordBatch:
         values = evaluate_all(self._exprs, data)
         columns = {key: _key(array) for key, array in zip(self.keys, values, strict=False)}
         steps: list[_Step] = []
@@ -100,7 +107,7 @@ class Layout:
             options = pc.CountOptions("only_valid") if each.function == "count" else None
             steps.append((each.name, each.function, options, each.name))
         if self.keys:
-            columns[FIRST] = pa.array(np.arange(data.num_rows))
+            columns[FIRST] = pa.array(np.arange(start, start + data.num_rows))
             steps.append((FIRST, "min", None, FIRST))
         # Acero counts no rows where there is no column.
         columns = columns or {"rows": pa.nulls(data.num_rows)}
