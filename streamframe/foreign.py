@@ -13,6 +13,7 @@ _OURS = {
     "iloc": "slice(offset, n)",
     "astype": "cast({'column': 'type'})",
     "tail": "to_pandas().tail(), if the result fits in memory",
+    "agg": 'group_by().agg(total=("fare", "sum"))',
     "apply": "map_pandas(fn)",
     "map": "map_batches(fn)",
     "collect": "to_arrow() or to_pandas()",

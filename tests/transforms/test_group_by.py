@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pyarrow as pa
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import streamframe as sf
+from tests.servers import serve, stalls_after
 
 DAY = dt.datetime(2013, 1, 1)
 
@@ -306,8 +309,6 @@ def test_groups_can_be_grouped_and_exported(flights, tmp_path):
 
 
 def test_closing_in_the_middle_of_spilled_groups_leaves_no_file_open():
-    import os
-
     before = len(os.listdir("/proc/self/fd"))
     frame = sf.from_arrow({"k": list(range(100_000))})
     with sf.options(memory="1MB"), frame.group_by("k").agg(n=sf.count()).iter_batches() as batches:
@@ -315,6 +316,19 @@ def test_closing_in_the_middle_of_spilled_groups_leaves_no_file_open():
         assert len(os.listdir("/proc/self/fd")) > before
     assert len(os.listdir("/proc/self/fd")) == before
     assert batches._run.stats().bytes_buffered == 0
+
+
+def test_closing_while_rows_are_awaited_hands_out_no_groups_of_a_part_of_them():
+    body = b"k,v\n" + b"1,2\n" * 100_000
+    # In blocks so small that some are decoded before the stall.
+    with sf.options(memory="2MB"), serve(stalls_after(300_000, body)) as url, ThreadPoolExecutor(1) as other:
+        batches = sf.read_csv(url).group_by("k").agg(v=("v", "sum")).iter_batches()
+        assert batches.schema
+        made = other.submit(lambda: list(batches))
+        while batches.stats().bytes_read < 300_000 or batches.stats().waiting_on != "source":
+            pass
+        batches.close()
+        assert made.result(timeout=10) == []
 
 
 # ------------------------------------------------------------------- errors
