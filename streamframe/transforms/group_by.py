@@ -21,7 +21,7 @@ from streamframe.expr import Expr
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Columns, Transform
 from streamframe.transforms.aggregates import Aggregate
-from streamframe.transforms.merging import Merging
+from streamframe.transforms.merging import Merging, room_bytes
 from streamframe.transforms.partials import Layout
 from streamframe.transforms.select import output_name, require_unique, shown, used_columns
 
@@ -61,7 +61,13 @@ class GroupBy(Transform):
 
     def run(self, streams: Sequence[Iterator[Marked]], context: RunContext) -> Iterator[Marked]:
         (stream,) = streams
-        first = next(stream, None)
+        # Before the reader starts: what it has filled it gives back late.
+        room = context.hold()
+        room.resize(room_bytes(context))
+        try:
+            first = next(stream, None)
+        finally:
+            room.resize(0)
         if first is None:
             yield from self._of_no_rows(context)
             return

@@ -24,15 +24,20 @@ from streamframe.transforms.partials import FIRST, Layout, alike
 
 # Of the budget, for merged partials: a sixteenth.
 _SHARE = 16
-# Merging holds its input, the table of keys and the result at once, and the reader must have left
-# room for that before.
+# Merging holds its input (twice the share, when it is due), the table of keys and the result at once.
 _MERGING = 3
+_DUE = 2
 # Merging so little at a time costs more than it saves.
 _MIN_MERGED_BYTES = 1 << 20
 _DIVISION_BITS = 5
 _DIVISIONS = 1 << _DIVISION_BITS
 # So often can a hash of 64 bits divide.
 _LEVELS = 64 // _DIVISION_BITS
+
+
+def room_bytes(context: RunContext) -> int:
+    """Return the room that the reader has to leave."""
+    return _MERGING * _DUE * context.options.memory_bytes // _SHARE
 
 
 class Merging:
@@ -63,6 +68,7 @@ class Merging:
         self._open = ExitStack()
         self._spill: Spill | None = None
         self._divisions: list[list[int]] = [[] for _ in range(_DIVISIONS)]
+        self._count()
 
     def add(self, partial: pa.RecordBatch) -> None:
         """Take the next partials, in input order."""
@@ -76,7 +82,7 @@ class Merging:
                 self._merge()
             if in_vain or (self._merged_bytes > self._share_bytes and self._level < _LEVELS):
                 self._divide()
-        self._hold.resize(_MERGING * (self._merged_bytes + self._waiting_bytes))
+        self._count()
 
     def merged(self) -> Iterator[pa.RecordBatch]:
         """Yield one row a group, in the order of first appearance."""
@@ -104,6 +110,11 @@ class Merging:
     ) -> None:
         self._hold.resize(0)
         self._open.close()
+
+    def _count(self) -> None:
+        """Keep room for the next merging, before the reader has filled it: it makes way late."""
+        held = self._merged_bytes + self._waiting_bytes
+        self._hold.resize(max(_MERGING * held, room_bytes(self._context) if self._level == 0 else 0))
 
     def _placed(self, partial: pa.RecordBatch) -> pa.RecordBatch:
         """Return a batch's partials with the places of its rows among those of all batches."""
