@@ -10,7 +10,6 @@ import gzip
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,8 +33,8 @@ def made(folder: Path, megabytes: int) -> dict[str, Path]:
         "csv": lambda to: _csv(to, megabytes),
         "parquet": lambda to: _parquet(paths["csv"], to, ROW_GROUP_ROWS),
         "giant.parquet": lambda to: _parquet(paths["csv"], to, 1 << 31),
-        "csv.gz": lambda to: _packed(paths["csv"], gzip.open(to, "wb", compresslevel=1)),
-        "csv.zst": lambda to: _packed(paths["csv"], pa.CompressedOutputStream(str(to), "zstd")),
+        "csv.gz": lambda to: _gzipped(paths["csv"], to),
+        "csv.zst": lambda to: _zstd(paths["csv"], to),
         "ndjson": lambda to: _ndjson(paths["parquet"], to),
     }
     for name, path in paths.items():
@@ -91,8 +90,13 @@ def _parquet(csv: Path, path: Path, row_group_rows: int) -> None:
             writer.write_table(pa.Table.from_batches(waiting))
 
 
-def _packed(csv: Path, opened: Any) -> None:
-    with open(csv, "rb") as source, opened as sink:
+def _gzipped(csv: Path, path: Path) -> None:
+    with open(csv, "rb") as source, gzip.open(path, "wb", compresslevel=1) as sink:
+        shutil.copyfileobj(source, sink, 1 << 20)
+
+
+def _zstd(csv: Path, path: Path) -> None:
+    with open(csv, "rb") as source, pa.CompressedOutputStream(str(path), "zstd") as sink:
         shutil.copyfileobj(source, sink, 1 << 20)
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import streamframe as sf
-from tests.servers import serve, stalls_after
+from streamframe.testing import serve, stalls_after
 
 DAY = dt.datetime(2013, 1, 1)
 
