@@ -15,6 +15,8 @@ from streamframe.io.atomic_file import AtomicFile, sink_error
 from streamframe.io.redact import secrets_of
 
 _BUFFER_BYTES = 1 << 18
+# Held until it is sent. s3fs would hold 50 MiB; S3 takes 10,000 parts, which makes 160 GiB of these.
+_UPLOAD_BYTES = 1 << 24
 
 
 class LocalFile(AtomicFile):
@@ -90,7 +92,7 @@ class StoreFile(AtomicFile):
                 self._file: Any = io.BytesIO()
                 self._finish: Any = lambda: fs.pipe_file(path, self._file.getvalue())
                 return
-            self._file = fs.open(path, "wb", autocommit=False)
+            self._file = fs.open(path, "wb", block_size=_UPLOAD_BYTES, autocommit=False)
             # fsspec keeps the file for a transaction of its own, which we do not use.
             with contextlib.suppress(ValueError, AttributeError):
                 fs.transaction.files.remove(self._file)
@@ -116,6 +118,9 @@ class StoreFile(AtomicFile):
     def _abort(self) -> None:
         with contextlib.suppress(Exception):
             self._file.discard()
+        # fsspec completes what nobody closed when it is collected, and fails at what was discarded.
+        with contextlib.suppress(AttributeError):
+            self._file.closed = True
 
     def _secrets(self) -> tuple[str, ...]:
         return secrets_of(self._uri)
