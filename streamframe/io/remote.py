@@ -1,6 +1,7 @@
 """Object stores and whatever else fsspec reaches: ``s3://``, ``gs://``, ``memory://`` and more.
 
 Rules: fsspec's errors, and those of the libraries below it, are translated here and nowhere else.
+Filesystems that work in coroutines are read by `store`; what is here are the others, and chains.
 Nothing that caches beside the data is used: a cached truncation looks like good data.
 """
 
@@ -17,6 +18,8 @@ from streamframe.errors import MissingDependencyError, SourceChangedError, Sourc
 from streamframe.io.location import Location, has_glob
 from streamframe.io.ranged import RangedFile
 from streamframe.io.redact import forget_hidden, links, redact, redact_text, secrets_in, secrets_of, shows_secrets
+from streamframe.io.store import StoreRangedFile, StoreStream
+from streamframe.io.store_object import stored_object
 from streamframe.io.stream import ByteStream, closed_error
 
 T = TypeVar("T")
@@ -47,6 +50,8 @@ class RemoteLocation(Location):
         if self.chained or not has_glob(self.uri):
             return (self,)
         fs, path = filesystem_and_path(self)
+        # A listing that fsspec remembers knows neither new files nor new versions.
+        fs.invalidate_cache()
         with_name = self._guard(lambda: [path] if fs.exists(path) else sorted(fs.glob(path, detail=False)))
         if not with_name:
             raise SourceError(f"no file matches {self.label}", source=self.label, hint="check the glob's pattern.")
@@ -54,9 +59,15 @@ class RemoteLocation(Location):
         return tuple(RemoteLocation(redact(uri), uri, self.storage_options, fs) for uri in uris)
 
     def open_ranged(self) -> RangedFile:
+        fs, path = filesystem_and_path(self)
+        if _is_store(self, fs):
+            return StoreRangedFile(self.label, fs, stored_object(fs, path, self.label), self._guard)
         return _RemoteRangedFile(self)
 
     def _open_raw(self) -> ByteStream:
+        fs, path = filesystem_and_path(self)
+        if _is_store(self, fs):
+            return StoreStream(self.label, fs, stored_object(fs, path, self.label), self._guard)
         return _RemoteStream(self)
 
     def _guard(self, call: Callable[[], T]) -> T:
@@ -108,7 +119,7 @@ class _RemoteStream(ByteStream):
 
 
 class _RemoteRangedFile(RangedFile):
-    """One open file, since that is what s3fs pins to a version; each range is one request."""
+    """One open file, since that is what some filesystems pin to a version; each range is one request."""
 
     def __init__(self, location: RemoteLocation) -> None:
         super().__init__(location.label)
@@ -151,6 +162,11 @@ class _RemoteRangedFile(RangedFile):
                 self._file.close()
             finally:
                 self._lock.release()
+
+
+def _is_store(location: RemoteLocation, fs: Any) -> bool:
+    """Whether it is read in coroutines, which `close` can cancel; what a chain does within is its own."""
+    return bool(fs.async_impl) and not fs.asynchronous and not location.chained
 
 
 def filesystem_and_path(location: RemoteLocation) -> tuple[Any, str]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zipfile
 from typing import Any
 
 import fsspec
 import pytest
+from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.utils import infer_storage_options
 
 import streamframe as sf
-from streamframe.errors import PlanError
+from streamframe.errors import PlanError, SourceChangedError, TransportError, TruncatedError
 from streamframe.io.locations import paths
 from streamframe.testing import page, serve
 
@@ -77,3 +80,92 @@ def test_a_file_in_an_archive_is_read_by_its_name(tmp_path):
     inside = f"zip://a.csv::file://{tmp_path}/b.zip"
     assert paths(inside, {"allow_chained": True}).suffix == ".csv"
     assert sf.read_csv(inside, storage_options={"allow_chained": True}).count() == 1
+
+
+class _Store(AsyncFileSystem):
+    """A store as gcsfs and adlfs are one: in coroutines, and asked for bytes of no particular version."""
+
+    protocol = "store"
+    cachable = False
+
+    def __init__(self, *versions: bytes, **more: Any) -> None:
+        super().__init__(**more)
+        self.versions = versions
+        self.requests = 0
+
+    async def _info(self, path: str, **more: Any) -> dict[str, Any]:
+        return {
+            "name": path,
+            "type": "file",
+            "size": len(self.versions[0]),
+            "etag": str(self._now),
+            "read": self.requests,
+        }
+
+    async def _cat_file(self, path: str, start: int | None = None, end: int | None = None, **more: Any) -> bytes:
+        data = self.versions[self._now][start:end]
+        self.requests += 1
+        return data
+
+    @property
+    def _now(self) -> int:
+        return min(self.requests, len(self.versions) - 1)
+
+
+def on(store):
+    class Path:
+        fs, path = store, "b/a.csv"
+
+    return paths(Path()).given[0]
+
+
+LONG = b"a,b\n" + b"1,2\n" * 1_500_000
+
+
+def test_a_store_is_read_in_blocks_and_in_ranges():
+    with on(_Store(LONG)).open_stream() as stream:
+        assert stream.read_up_to(len(LONG) + 1) == LONG
+        assert stream.size == stream.bytes_read == len(LONG)
+    with on(_Store(LONG)).open_ranged() as file:
+        assert file.read_range(5, len(LONG) - 5) == LONG[5:]
+    with on(_Store(b"")).open_stream() as stream:
+        assert stream.read_up_to(1) == b""
+
+
+def test_the_head_of_an_object_costs_its_first_blocks_only():
+    store = _Store(LONG * 4)
+    with on(store).open_stream() as stream:
+        stream.read_up_to(100)
+        assert store.requests <= 3
+
+
+def test_an_object_that_is_replaced_is_noticed_at_its_end():
+    with on(_Store(LONG, LONG.replace(b"1", b"3"))).open_stream() as stream, pytest.raises(SourceChangedError):
+        stream.read_up_to(len(LONG) + 1)
+    with on(_Store(LONG, LONG.replace(b"1", b"3"))).open_ranged() as file, pytest.raises(SourceChangedError):
+        file.read_range(0, 100)
+
+
+@pytest.mark.parametrize(("sent", "kind"), [(LONG[:100], TruncatedError), (LONG * 2, TransportError)])
+def test_what_is_not_of_the_size_that_was_asked_for_is_refused(sent, kind):
+    class Lies(_Store):
+        async def _cat_file(self, path: str, **more: Any) -> bytes:
+            return sent
+
+    with on(Lies(LONG)).open_stream() as stream, pytest.raises(kind) as caught:
+        stream.read_up_to(1)
+    assert caught.value.byte_offset == len(sent) % len(LONG)
+
+
+def test_without_s3fs_the_error_names_the_line_that_installs_it():
+    code = """
+import sys
+sys.modules["s3fs"] = None
+import streamframe as sf
+try:
+    sf.read_csv("s3://b/a.csv").count()
+except sf.MissingDependencyError as error:
+    print(error.hint)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == 'pip install "streamframe-arrow[s3]"'
