@@ -21,7 +21,9 @@ error_log stderr crit;
 worker_processes 1;
 events {{ worker_connections 64; }}
 http {{
-    log_format short '$request_method $uri $status $bytes_sent "$http_range"';
+    log_format short '$request_method $uri $status $bytes_sent "$http_range" $connection';
+    # Only who asks for all of a file waits for it: the rest after a drop comes at once.
+    map $http_range $slowly {{ "" 256k; default 0; }}
     access_log access.log short;
     default_type text/csv;
     client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
@@ -32,7 +34,8 @@ http {{
         location /chunked/ {{ alias {files}/; ssi on; ssi_types *; }}
         location /gzip/ {{ alias {files}/; gzip on; gzip_types *; gzip_min_length 1; }}
         location /labelled/ {{ alias {files}/; add_header Content-Encoding gzip; }}
-        location /slow/ {{ alias {files}/; limit_rate_after 512k; limit_rate 16m; }}
+        location /packed/ {{ alias {files}/; gzip_static always; }}
+        location /slow/ {{ alias {files}/; limit_rate_after 512k; limit_rate $slowly; }}
         location /whole/ {{ alias {files}/; max_ranges 0; }}
         location /private/ {{ alias {files}/; auth_basic "x"; auth_basic_user_file passwords; }}
         location /moved/ {{ rewrite ^/moved/(.*)$ /plain/$1 redirect; }}

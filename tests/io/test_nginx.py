@@ -57,6 +57,7 @@ def nginx(tmp_path, files):
         ("gzip/a.csv", {"headers": {"Accept-Encoding": "gzip"}}, "unknown"),
         ("plain/a.csv.gz", {}, "verified"),
         ("labelled/a.csv.gz", {}, "verified"),
+        ("packed/a.csv", {}, "verified"),
         ("moved/a.csv", {}, "verified"),
         ("private/a.csv", {"auth": ("me", "geheim")}, "verified"),
     ],
@@ -66,6 +67,26 @@ def test_every_way_to_serve_a_csv_gives_its_rows(nginx, table, path, options, co
     with frame.iter_batches() as batches:
         assert pa.Table.from_batches(list(batches)).equals(table)
         assert batches.stats().completeness == completeness
+
+
+def test_a_user_in_the_url_is_let_in_and_never_shown(nginx, table):
+    url = nginx.url.replace("://", "://me:geheim@")
+    frame = sf.read_csv(f"{url}/private/a.csv")
+    assert frame.to_arrow().equals(table)
+    assert "geheim" not in f"{frame!r}{frame.explain()}{frame._repr_html_()}"
+
+
+def test_one_connection_serves_one_file_after_another(nginx):
+    assert sf.read_csv([f"{nginx.url}/plain/a.csv"] * 3).count() == 3 * ROWS
+    nginx.stop()  # writes the log
+    assert len({line.split()[-1] for line in nginx.log()}) == 1
+
+
+def test_the_first_batch_comes_before_most_of_the_file_was_sent(nginx, csv):
+    with sf.read_csv(f"{nginx.url}/slow/a.csv").iter_batches() as batches:
+        assert next(batches).num_rows
+    nginx.stop(signal.SIGQUIT)  # which lets it write the log
+    assert int(nginx.log()[0].split()[3]) < len(csv) / 2
 
 
 def test_parquet_is_read_in_ranges_and_only_what_is_needed(nginx, table, files):
@@ -85,9 +106,7 @@ def test_parquet_without_ranges_is_read_whole_with_a_warning(nginx, table):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
 def test_a_restart_in_the_middle_loses_nothing(nginx, table, number, name):
-    with sf.options(memory="4MB"):  # so that it cannot be all here before
-        batches = sf.read_csv(f"{nginx.url}/slow/{name}").iter_batches()
-    with batches:
+    with sf.read_csv(f"{nginx.url}/slow/{name}").iter_batches() as batches:
         found = [next(batches)]
         nginx.stop(number)
         nginx.start()
@@ -97,8 +116,7 @@ def test_a_restart_in_the_middle_loses_nothing(nginx, table, number, name):
 
 
 def test_a_file_that_is_replaced_in_the_middle_is_noticed(nginx, files, csv):
-    with sf.options(memory="4MB"):
-        batches = sf.read_csv(f"{nginx.url}/slow/a.csv").iter_batches()
+    batches = sf.read_csv(f"{nginx.url}/slow/a.csv").iter_batches()
     with batches, pytest.raises(SourceChangedError) as caught:
         next(batches)
         nginx.stop()
@@ -106,6 +124,15 @@ def test_a_file_that_is_replaced_in_the_middle_is_noticed(nginx, files, csv):
         os.utime(files / "new", (1, 1))
         (files / "new").rename(files / "a.csv")
         nginx.start()
+        list(batches)
+    assert 0 < caught.value.byte_offset < len(csv)
+
+
+def test_a_file_that_is_cut_on_disk_in_the_middle_is_noticed(nginx, files, csv):
+    batches = sf.read_csv(f"{nginx.url}/slow/a.csv").iter_batches()
+    with batches, pytest.raises(SourceChangedError) as caught:
+        next(batches)
+        os.truncate(files / "a.csv", 1 << 19)
         list(batches)
     assert 0 < caught.value.byte_offset < len(csv)
 
