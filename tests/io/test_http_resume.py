@@ -43,6 +43,7 @@ def error_of(url, **options):
     return caught.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [cut_at, chunks_cut_at])
 def test_a_body_that_is_cut_at_any_byte_comes_out_whole(cut):
     """For a body in chunks even the last cut is one: only its terminator is missing."""

@@ -15,7 +15,10 @@ from streamframe.errors import SourceChangedError, SourceError, StreamError
 from streamframe.io.ranged import RangeIgnoredWarning
 from tests.io.nginx import PROGRAM, Nginx
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed (see .ci/system-packages)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed (see .ci/system-packages)"),
+]
 
 ROWS = 200_000
 

@@ -23,6 +23,7 @@ from streamframe.testing import cut_at, in_turn, page, serve, stalls_after, with
 moto = pytest.importorskip("moto.server", reason="moto[server] and s3fs are not installed")
 boto3 = pytest.importorskip("boto3")
 s3fs = pytest.importorskip("s3fs")
+pytestmark = pytest.mark.slow
 
 KEY, SECRET = "AKIAGEHEIMKEY", "geheim-secret"
 ROWS = 50_000

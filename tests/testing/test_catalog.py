@@ -7,7 +7,7 @@ import pytest
 from streamframe.testing import FAULTS, serve
 from tests.testing.curl import curl, needs_curl
 
-pytestmark = needs_curl
+pytestmark = [pytest.mark.slow, needs_curl]
 
 BODY = b"".join(b"%06d,%08d\n" % (n, n * 7) for n in range(500))
 ALL, HALF = len(BODY), len(BODY) // 2

@@ -11,7 +11,7 @@ import pytest
 from streamframe.testing import FAULTS, page, serve
 from tests.testing.curl import curl, needs_curl
 
-pytestmark = needs_curl
+pytestmark = [pytest.mark.slow, needs_curl]
 
 BODY = b"".join(b"%06d,%08d\n" % (n, n * 7) for n in range(500))
 DATE = "Wed, 21 Oct 2015 07:28:00 GMT"

@@ -88,6 +88,7 @@ def test_groups_are_what_plain_python_makes_of_the_rows(rows, batch_rows):
         assert row["mean"] == (pytest.approx(sum(known) / len(known)) if known else None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", ["1MB", "256MB"])
 def test_more_groups_than_memory_come_out_whole_and_in_order(memory):
     count = 120_000
