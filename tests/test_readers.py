@@ -237,6 +237,7 @@ def test_a_damaged_row_group_is_told(tmp_path):
     assert "row group" in str(error_of(sf.read_parquet(path).to_arrow, sf.DecodeError))
 
 
+@pytest.mark.slow
 def test_a_row_that_decodes_to_much_more_than_the_footer_says_stays_in_bounds(tmp_path):
     heavy = "x" * 200_000
     path = tmp_path / "heavy.parquet"
@@ -287,6 +288,7 @@ def test_a_date_written_as_text_spares_row_groups_as_well(datasets):
     assert some.stats().bytes_read < 2_000_000
 
 
+@pytest.mark.slow
 def test_rows_that_grow_heavy_in_mid_file_stay_in_bounds(tmp_path):
     path = tmp_path / "skewed.parquet"
     values = ["x"] * 300 + ["y" * 100_000] * 3_000 + ["z"] * 300

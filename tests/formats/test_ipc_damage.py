@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 
 import pyarrow as pa
+import pytest
 
 import streamframe as sf
 from tests.contract.parts import ipc_bytes, table
@@ -80,6 +81,7 @@ def read_mutations(folder: str) -> None:
     print(json.dumps(verdicts))  # noqa: T201 - read by the test
 
 
+@pytest.mark.slow
 def test_damage_is_a_typed_error_or_all_rows_and_never_a_crash(tmp_path):
     child = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-m", __name__, str(tmp_path)],

@@ -196,6 +196,7 @@ EDITS = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 3), BYTES | st.ju
 DAMAGED = '{"a":1,"b":"x\\n","s":{"x":1,"l":[1,null]}}\n{"a":null,"b":"}","s":null}\r\n\n{"s":{"x":2,"l":[]},"b":""}\n'
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(EDITS, st.sampled_from([8, 64, 1 << 20]))
 @example([(0, 45, b"null")], 1 << 20)

@@ -60,6 +60,7 @@ def test_a_refusal_is_final(line):
     assert len(requests) == 1
 
 
+@pytest.mark.slow
 def test_retry_after_is_waited_for_at_the_first_request_and_later():
     busy = status("503 Service Unavailable", "Retry-After: 1")
     with serve(in_turn(busy, cut_at(500, BODY, V1), busy, page(BODY))) as url:
@@ -78,6 +79,7 @@ def test_it_gives_up_after_as_many_attempts_as_were_asked_for():
     assert len(requests) == 3
 
 
+@pytest.mark.slow
 def test_each_new_byte_gives_all_attempts_back():
     answers = [cut_at(count, BODY) for count in (100, 50, 200, 50, 300, 50)]
     with serve(in_turn(*answers, with_length(BODY))) as url:
