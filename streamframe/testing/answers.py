@@ -27,9 +27,13 @@ def right_answer(
     """Return the whole file, the part that was asked for, or the refusal that fits; see `page`."""
     told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in fields)}
     etag, modified = told.get("etag"), told.get("last-modified")
-    if check_if_match and request.headers.get("if-match", etag) != etag:
+    # A weak ETag does not tell bytes apart, so it never matches here (RFC 9110, 13.1).
+    strong = etag if etag and not etag.startswith("W/") else None
+    wanted = [mark.strip() for mark in request.headers.get("if-match", "*").split(",")]
+    if check_if_match and "*" not in wanted and strong not in wanted:
         return Answer("412 Precondition Failed", (), b"")
-    if request.range is None or request.headers.get("if-range") not in (None, etag, modified):
+    same = "if-range" not in request.headers or request.headers["if-range"] in (strong, modified)
+    if request.method != "GET" or request.range is None or not same:
         return Answer("200 OK", ("Accept-Ranges: bytes", *fields), body)
     start, last = request.range
     if start is None:

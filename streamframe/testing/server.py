@@ -8,6 +8,7 @@ handler is released, and all threads and sockets are gone.
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import struct
@@ -59,12 +60,15 @@ class Request:
 
     @property
     def range(self) -> tuple[int | None, int | None] | None:
-        """``(start, last)`` of the Range header; ``(None, n)`` for the last n bytes."""
-        value = self.headers.get("range")
-        if value is None:
+        """``(start, last)`` of the Range header; ``(None, n)`` for the last n bytes.
+
+        None where there is none, or one that a server ignores: several ranges, another unit, nonsense.
+        """
+        found = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("range", ""))
+        start, last = (int(number) if number else None for number in found.groups()) if found else (None, None)
+        if (start is None and last is None) or (start is not None and last is not None and last < start):
             return None
-        start, _, last = value.removeprefix("bytes=").partition("-")
-        return int(start) if start else None, int(last) if last else None
+        return start, last
 
 
 Handler = Callable[[Request], None]

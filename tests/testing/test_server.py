@@ -86,3 +86,19 @@ def test_nothing_is_left_behind(name):
     assert waiting.wait(10) in (0, 7, 18, 52)
     assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == (threads, files)
     assert curl(url).returncode == 7
+
+
+@pytest.mark.parametrize("wanted", ["bytes=0-1,5-6", "lines=0-1", "bytes=9-2", "bytes=-", "bytes=a-b"])
+def test_a_range_that_makes_no_sense_is_ignored(wanted):
+    with serve(page(BODY)) as url:
+        assert curl(url, "-H", f"Range: {wanted}").stdout == BODY
+
+
+def test_conditions_are_those_of_the_standard():
+    with serve(page(BODY)) as url:
+        assert curl(url, "-H", "If-Match: *").stdout == BODY
+        assert curl(url, "-H", 'If-Match: "v0", "v1"').stdout == BODY
+        assert b"200 OK" in curl(url, "-I", "-r", "0-9").stdout
+    with serve(page(BODY, etag='W/"v1"')) as url:
+        assert curl(url, "-r", "0-9", "-H", 'If-Range: W/"v1"').stdout == BODY
+        assert curl(url, "-H", 'If-Match: W/"v1"').returncode == 22
