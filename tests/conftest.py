@@ -18,6 +18,10 @@ GRACE_S = 2.0
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: gigabytes or hours; runs in `make soak` only")
+    # Like curl we ask a proxy of the environment for loopback too, where it would find none of our servers.
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        for spelled in (name, name.upper()):
+            os.environ.pop(spelled, None)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from streamframe.errors import DecodeError, SourceError, TransportError
 from streamframe.io.compression import GZIP, ZSTD, Codec, DecompressedStream
-from streamframe.io.http_options import HttpOptions, without_own_keys
+from streamframe.io.http_options import HttpOptions, fsspec_options
 from streamframe.io.http_stream import HttpStream
 from streamframe.io.location import Location
 from streamframe.io.ranged import RangedFile
@@ -40,7 +40,7 @@ class HttpLocation(Location):
         """Return fsspec's HTTP filesystem for the user's options."""
         import fsspec
 
-        return self.fs if self.fs is not None else fsspec.filesystem("http", **without_own_keys(self.storage_options))
+        return self.fs if self.fs is not None else fsspec.filesystem("http", **fsspec_options(self.storage_options))
 
     @property
     def options(self) -> HttpOptions:

@@ -99,7 +99,7 @@ class HttpOptions:
         )
 
 
-def without_own_keys(storage_options: Mapping[str, Any]) -> dict[str, Any]:
+def fsspec_options(storage_options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what fsspec is to get: the others, and how its session is made."""
     return {"get_client": Client.of(storage_options), **request_options(storage_options)}
 
