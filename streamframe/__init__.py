@@ -21,19 +21,12 @@ from streamframe.errors import (
 )
 from streamframe.expr import Expr, coalesce, col, function, lit, when
 from streamframe.foreign import other_name
+from streamframe.grouped import GroupedFrame
+from streamframe.in_memory import from_arrow, from_batches, from_pandas
 from streamframe.options import options, set_options
 from streamframe.plan.report import RunReport, Stats
-from streamframe.readers import (
-    from_arrow,
-    from_batches,
-    from_pandas,
-    read,
-    read_csv,
-    read_ipc,
-    read_ndjson,
-    read_parquet,
-)
-from streamframe.stream import GroupedFrame, StreamFrame, concat
+from streamframe.readers import read, read_csv, read_ipc, read_ndjson, read_parquet
+from streamframe.stream import StreamFrame, concat
 from streamframe.transforms.aggregates import Aggregate, count
 
 __all__ = [

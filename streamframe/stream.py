@@ -24,6 +24,7 @@ from streamframe.formats.csv import CsvEncoding
 from streamframe.formats.ipc import IpcEncoding
 from streamframe.formats.ndjson import NdjsonEncoding
 from streamframe.formats.parquet import ParquetEncoding
+from streamframe.grouped import GroupedFrame
 from streamframe.options import current_options, parse_bytes
 from streamframe.pandas_frame import DtypeBackend, checked_backend, outside_python, to_chunk, to_frame
 from streamframe.plan.arguments import checked_schema, refuse
@@ -31,11 +32,9 @@ from streamframe.plan.node import Node
 from streamframe.plan.report import RunReport
 from streamframe.schema import parse_dtype
 from streamframe.sinks.files import File
-from streamframe.transforms.aggregates import FUNCTIONS, Aggregate, as_aggregate, refuse_positional
 from streamframe.transforms.cast import Cast
 from streamframe.transforms.concat import Concat
 from streamframe.transforms.filter import Filter
-from streamframe.transforms.group_by import GroupBy
 from streamframe.transforms.map_batches import MapBatches, MapPandas
 from streamframe.transforms.rebatch import Rebatch
 from streamframe.transforms.select import Drop, Rename, Select
@@ -264,7 +263,7 @@ class StreamFrame:
         0  ATL  2  10.0
         1  BOS  1  -3.0
         """
-        return GroupedFrame(self, tuple(as_column(key) for key in _flat(keys)))
+        return GroupedFrame(self._plan, tuple(as_column(key) for key in _flat(keys)), self._with)
 
     # ------------------------------------------------------------- iterate
 
@@ -481,73 +480,6 @@ class StreamFrame:
         def __getattr__(self, name: str) -> NoReturn:
             hint = other_name(name)
             raise AttributeError(f"StreamFrame has no {name!r}" + (f"; {hint}" if hint else ""))
-
-
-class GroupedFrame:
-    """A frame and what its rows are grouped by; made by `StreamFrame.group_by`."""
-
-    __slots__ = ("_frame", "_keys")
-
-    def __init__(self, frame: StreamFrame, keys: tuple[Expr, ...]) -> None:
-        self._frame = frame
-        self._keys = keys
-
-    def agg(self, *args: object, **results: Aggregate | tuple[str | Expr, str]) -> StreamFrame:
-        """Return one row for each group: its keys, then these results, by their names.
-
-        Groups come in the order of their first rows. Reads the whole stream before the first row
-        comes out. Holds a row for each group, in a sixteenth of the option `memory`; what is more
-        waits on disk, in the folder for temporary files. The result is the same for any number of
-        workers, sums of floats included.
-
-        Parameters
-        ----------
-        **results
-            ``("fare", "sum")``, or ``"count"`` (of values that are not null), ``"min"``, ``"max"``,
-            ``"mean"``; `sf.count()` counts rows.
-
-        Notes
-        -----
-        Null is a key like any other, as in SQL and polars; so are NaN, and 0.0, which is -0.0 as
-        well. Nulls take no part in a function, and a group of nothing else has the result null, as
-        in SQL. NaN takes part in sums and means; a minimum or maximum is NaN only if there is
-        nothing else. Sums of integers have 64 bits, and are an error where these do not suffice.
-
-        Raises
-        ------
-        ColumnNotFoundError, SchemaError
-            If a column is missing or of a type that the function cannot take: here where the
-            schema is known, otherwise when the plan runs.
-
-        Examples
-        --------
-        >>> import streamframe as sf
-        >>> fares = sf.from_arrow({"zone": ["A", None, "A"], "fare": [1.5, 9.0, None]})
-        >>> fares.group_by("zone").agg(n=sf.count(), total=("fare", "sum"), top=("fare", "max")).to_pandas()
-          zone  n  total  top
-        0    A  2    1.5  1.5
-        1  NaN  1    9.0  9.0
-        """
-        refuse_positional(args)
-        if not results:
-            raise PlanError("agg needs a result", hint='such as agg(total=("fare", "sum"), n=sf.count()).')
-        aggregates = tuple((name, as_aggregate(name, value)) for name, value in results.items())
-        return self._frame._with(GroupBy(self._frame._plan, self._keys, aggregates))
-
-    def __repr__(self) -> str:
-        return f"GroupedFrame by {', '.join(map(repr, self._keys)) or 'nothing'}: ends with .agg(...)"
-
-    def __iter__(self) -> NoReturn:
-        raise PlanError("groups cannot be iterated over", hint="agg makes one row of each group.")
-
-    if not TYPE_CHECKING:  # a checker would take every misspelled verb for a known one
-
-        def __getitem__(self, column: object) -> NoReturn:
-            raise PlanError("group_by takes no columns in brackets", hint=f"write .agg(total=({column!r}, 'sum')).")
-
-        def __getattr__(self, name: str) -> NoReturn:
-            known = name if name in FUNCTIONS else "sum"
-            raise AttributeError(f'group_by has no {name!r}; here it is .agg(result=("column", "{known}"))')
 
 
 class Explanation(str):
