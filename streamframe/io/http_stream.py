@@ -182,6 +182,8 @@ class HttpStream(ByteStream):
         if self._response is None:
             await self._open()
         assert self._response is not None
+        if self._response.status == 416:
+            return 0  # its body is a page about that, and none of the file
         content = self._response.content
         # One buffer as it came from the socket: what aiohttp offers in public would join several,
         # which is one more copy, and the pages for it.
@@ -216,8 +218,6 @@ class HttpStream(ByteStream):
     async def _arrived(self, *, wait: bool) -> bytes:
         """Return what arrives next; nothing at the end of the body, or where there is nothing now."""
         assert self._response is not None
-        if self._response.status == 416:
-            return b""
         content = self._response.content
         await asyncio.sleep(0)  # the loop looks at the socket
         if content.total_bytes > self._taken:

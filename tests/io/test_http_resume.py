@@ -11,6 +11,7 @@ import pytest
 from streamframe.errors import SourceChangedError, SourceError, TransportError
 from streamframe.io.locations import paths
 from streamframe.testing import (
+    breaks_off,
     chunked,
     chunks_cut_at,
     cut_at,
@@ -251,3 +252,11 @@ def test_a_page_that_is_gone_when_asked_again_says_how_far_it_came():
             error = error_of(url)
         assert type(error) is SourceError
         assert error.byte_offset == 500
+
+
+def test_a_page_behind_the_word_that_all_bytes_had_come_is_no_data():
+    """As nginx answers a range from the end on: with a 416, and a page of HTML in its body."""
+    head = f"HTTP/1.1 416 X\r\nContent-Range: bytes */{len(BODY)}\r\n{V1}\r\nContent-Length: 16\r\n\r\n"
+    nothing_left = breaks_off(head.encode() + b"<html>416</html>")  # in one packet, as it would come
+    with serve(in_turn(chunks_cut_at(len(BODY), BODY, V1), nothing_left)) as url:
+        assert read_all(url + "/a.csv") == BODY
