@@ -9,12 +9,10 @@ Rules:
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 import warnings
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 from streamframe.errors import SourceChangedError, SourceError, TruncatedError
@@ -22,7 +20,7 @@ from streamframe.io.http_client import Calls
 from streamframe.io.http_copy import HttpCopy
 from streamframe.io.http_options import HttpOptions
 from streamframe.io.http_range_requests import PinnedVersion, RangeRequests
-from streamframe.io.ranged import Put, RangedFile, RangeIgnoredWarning
+from streamframe.io.ranged import Put, RangedFile, RangeIgnoredWarning, at_once, gathered, parts
 from streamframe.io.retry import Attempts, Trouble
 
 # As many as a browser makes to one host. A request waits mostly for its first byte.
@@ -60,13 +58,7 @@ class HttpRangedFile(RangedFile):
         return self._retries + (self._copy.retries if self._copy is not None else 0)
 
     def _read(self, offset: int, nbytes: int) -> bytes:
-        pieces = bytearray(nbytes)
-
-        def put(at: int, piece: bytes) -> None:
-            pieces[at - offset : at - offset + len(piece)] = piece
-
-        self._read_all([(offset, nbytes)], put)
-        return bytes(pieces)
+        return gathered(self._read_all, offset, nbytes)
 
     def _read_all(self, ranges: Sequence[tuple[int, int]], put: Put) -> None:
         version = self._opened()
@@ -80,7 +72,7 @@ class HttpRangedFile(RangedFile):
             if offset >= tail_start:
                 put(offset, version.tail[offset - tail_start :][:nbytes])
             else:
-                asked += _parts(offset, nbytes)
+                asked += parts(offset, nbytes, _MAX_RANGE_BYTES)
         self._calls.run(self._fetch_all(version, asked, put))
 
     def _release(self) -> None:
@@ -139,19 +131,11 @@ class HttpRangedFile(RangedFile):
 
     async def _fetch_all(self, version: PinnedVersion, ranges: Sequence[tuple[int, int]], put: Put) -> None:
         """Fetch several ranges at once. All that is held is one piece for each connection."""
-        room = asyncio.Semaphore(_PARALLEL_RANGES)
 
         async def fetch(offset: int, nbytes: int) -> None:
-            async with room:
-                await self._fetch(version, offset, nbytes, put)
+            await self._fetch(version, offset, nbytes, put)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for offset, nbytes in ranges:
-                    group.create_task(fetch(offset, nbytes))
-        except BaseExceptionGroup as failed:
-            first = failed.exceptions[0]
-            raise first from first.__cause__
+        await at_once(ranges, fetch, most=_PARALLEL_RANGES)
 
     async def _fetch(self, version: PinnedVersion, offset: int, nbytes: int, put: Put) -> None:
         attempts, end = Attempts(self._options.retries), offset + nbytes
@@ -168,10 +152,3 @@ class HttpRangedFile(RangedFile):
                 self._retries += 1
             except SourceError as error:
                 raise error.locate(byte_offset=offset) from error.__cause__
-
-
-def _parts(offset: int, nbytes: int) -> list[tuple[int, int]]:
-    """Cut a long range into ranges of about the same length."""
-    count = -(-nbytes // _MAX_RANGE_BYTES)
-    bounds = [offset + nbytes * index // count for index in range(count + 1)]
-    return [(start, end - start) for start, end in pairwise(bounds)]

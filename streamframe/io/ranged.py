@@ -6,8 +6,10 @@ file. `read_range` may be called by several threads at once, `close` by any of t
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
@@ -128,3 +130,40 @@ class RangedFile(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.label}>"
+
+
+def gathered(read_all: Callable[[Sequence[tuple[int, int]], Put], None], offset: int, nbytes: int) -> bytes:
+    """Return one range of those who hand theirs over in pieces."""
+    pieces = bytearray(nbytes)
+
+    def put(at: int, piece: bytes) -> None:
+        pieces[at - offset : at - offset + len(piece)] = piece
+
+    read_all([(offset, nbytes)], put)
+    return bytes(pieces)
+
+
+def parts(offset: int, nbytes: int, most_bytes: int) -> list[tuple[int, int]]:
+    """Cut a long range into ranges of about the same length."""
+    count = -(-nbytes // most_bytes)
+    bounds = [offset + nbytes * index // count for index in range(count + 1)]
+    return [(start, end - start) for start, end in pairwise(bounds)]
+
+
+async def at_once(
+    ranges: Sequence[tuple[int, int]], fetch: Callable[[int, int], Awaitable[None]], *, most: int
+) -> None:
+    """Fetch all ranges, `most` at a time; the first that fails ends the others, and its error is raised."""
+    room = asyncio.Semaphore(most)
+
+    async def in_turn(offset: int, nbytes: int) -> None:
+        async with room:
+            await fetch(offset, nbytes)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for offset, nbytes in ranges:
+                group.create_task(in_turn(offset, nbytes))
+    except BaseExceptionGroup as failed:
+        first = failed.exceptions[0]
+        raise first from first.__cause__

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from streamframe.io.http_client import Calls
-from streamframe.io.ranged import Put, RangedFile
+from streamframe.io.ranged import Put, RangedFile, at_once, gathered, parts
 from streamframe.io.store_object import StoredObject
 from streamframe.io.stream import ByteStream
 
@@ -122,33 +122,19 @@ class StoreRangedFile(RangedFile):
         return self._object.retries
 
     def _read(self, offset: int, nbytes: int) -> bytes:
-        pieces = bytearray(nbytes)
-
-        def put(at: int, piece: bytes) -> None:
-            pieces[at - offset : at - offset + len(piece)] = piece
-
-        self._read_all([(offset, nbytes)], put)
-        return bytes(pieces)
+        return gathered(self._read_all, offset, nbytes)
 
     def _read_all(self, ranges: Sequence[tuple[int, int]], put: Put) -> None:
-        self._run(self._fetch_all([part for offset, nbytes in ranges for part in _parts(offset, nbytes)], put))
+        cut = [part for offset, nbytes in ranges for part in parts(offset, nbytes, _PART_BYTES)]
+        self._run(self._fetch_all(cut, put))
 
     async def _fetch_all(self, ranges: Sequence[tuple[int, int]], put: Put) -> None:
-        room = asyncio.Semaphore(_PARALLEL_RANGES)
-
         async def fetch(offset: int, nbytes: int) -> None:
-            async with room:
-                data = await self._object.fetch(offset, nbytes)
+            data = await self._object.fetch(offset, nbytes)
             self._bytes_read += nbytes
             put(offset, data)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for offset, nbytes in ranges:
-                    group.create_task(fetch(offset, nbytes))
-        except BaseExceptionGroup as failed:
-            first = failed.exceptions[0]
-            raise first from first.__cause__
+        await at_once(ranges, fetch, most=_PARALLEL_RANGES)
         await self._object.confirm()
 
     def _run(self, coroutine: Any) -> Any:
@@ -160,9 +146,3 @@ class StoreRangedFile(RangedFile):
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
             self._calls.close(lambda: None, wait=False)
-
-
-def _parts(offset: int, nbytes: int) -> list[tuple[int, int]]:
-    """Cut a large range, so that its parts come at once."""
-    end = offset + nbytes
-    return [(start, min(_PART_BYTES, end - start)) for start in range(offset, end, _PART_BYTES)]
