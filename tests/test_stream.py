@@ -333,6 +333,23 @@ def test_options_of_an_export_are_checked_at_the_call(tmp_path, flights):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda frame: frame.cast({"km": "float32"}),
+        lambda frame: frame.with_columns(km=sf.col("km") * 2),
+        lambda frame: frame.rename({"km": "miles"}),
+        lambda frame: frame.drop("km"),
+        lambda frame: frame.select("km"),
+        lambda frame: frame.rebatch(rows=1),
+    ],
+)
+def test_rows_are_counted_behind_any_step_although_no_column_is_read(flights, step):
+    """A batch without columns still has rows: `count` after a cast once gave 0."""
+    assert step(flights).count() == flights.count()
+    assert step(flights).group_by().agg(n=sf.count()).to_arrow()["n"].to_pylist() == [flights.count()]
+
+
 def test_a_limit_beyond_any_number_of_rows_is_all_rows(flights):
     assert flights.limit(10**30).count() == flights.count()
     assert flights.slice(1, 10**30).count() == flights.count() - 1

@@ -46,6 +46,8 @@ class Cast(Transform):
         return all(column != name for name, _ in self.pairs)
 
     def apply(self, data: pa.RecordBatch) -> pa.RecordBatch:
+        if not self.pairs:
+            return data  # also without any columns, where a new batch would have forgotten its rows
         types = dict(self.pairs)
         arrays = [
             _cast(name, array, types[name]) if name in types else array
