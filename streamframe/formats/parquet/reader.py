@@ -27,6 +27,8 @@ from streamframe.plan.source import Block, BlockReader, Decoded
 
 # A decoded slice may be this many times as large as a block of text: Parquet is denser.
 _SLICE_BLOCKS = 4
+# A row group up to so many is decoded whole: unlike slices, row groups can be decoded side by side.
+_WHOLE_BLOCKS = 8
 _MAX_SLICE_ROWS = 1 << 20
 
 
@@ -74,7 +76,7 @@ class _OpenParquet(OpenFile):
             groups,
             wanted,
             self._schema,
-            self._block_bytes * _SLICE_BLOCKS,
+            self._block_bytes,
             scan.limit,
             part,
         )
@@ -93,7 +95,7 @@ class _ParquetReader(BlockReader):
         groups: list[int],
         columns: list[str],
         schema: pa.Schema,
-        slice_bytes: int,
+        block_bytes: int,
         limit: int | None,
         part: int,
     ) -> None:
@@ -101,7 +103,7 @@ class _ParquetReader(BlockReader):
         self._metadata = metadata
         self._groups = groups
         self._schema = pa.schema([schema.field(name) for name in columns])
-        self._slice_bytes = slice_bytes
+        self._block_bytes = block_bytes
         self._limit = limit
         self._part = part
         self._weight = RowWeight()
@@ -143,16 +145,21 @@ class _ParquetReader(BlockReader):
                 continue
             if not self._weight.nbytes and self._schema.names:
                 group.probe()
-            slice_rows = self._slice_rows(group)
+            slice_bytes, slice_rows = self._slice_of(group)
             slices = -(-group.rows // slice_rows)
-            group.plan(slice_rows, slices, self._slice_bytes)
+            group.plan(slice_rows, slices, slice_bytes)
             for slice_index in range(slices):
                 rows = min(slice_rows, group.rows - slice_index * slice_rows)
                 yield _SliceBlock(group, slice_index, int(rows * self._row_weight(group)), self._part)
 
-    def _slice_rows(self, group: RowGroup) -> int:
-        rows = int(max(1, min(_MAX_SLICE_ROWS, self._slice_bytes / self._row_weight(group))))
-        return min(rows, max(1, self._limit)) if self._limit is not None else rows
+    def _slice_of(self, group: RowGroup) -> tuple[int, int]:
+        """Return the bytes and the rows of a slice; all of them where the group fits."""
+        row_bytes = self._row_weight(group)
+        nbytes = self._block_bytes * _WHOLE_BLOCKS
+        if row_bytes * group.rows > nbytes:
+            nbytes = self._block_bytes * _SLICE_BLOCKS
+        rows = int(max(1, min(_MAX_SLICE_ROWS, nbytes / row_bytes)))
+        return nbytes, min(rows, max(1, self._limit)) if self._limit is not None else rows
 
     def _row_weight(self, group: RowGroup) -> float:
         return max(self._weight.nbytes, group.uncompressed_bytes / group.rows, 1.0)

@@ -152,25 +152,36 @@ class RowGroup:
         rest, self._rest = self._rest, None
         if rest is None:
             rest = self._next_batch()
-            self._weight.learn(rest.num_rows, held_bytes(rest), self._slice_bytes)
         if rest.num_rows > most:
             self._rest = rest.slice(most)
             rest = rest.slice(0, most)
         return rest
 
     def _next_batch(self) -> pa.RecordBatch:
-        trusted = min(self._weight.trusted_rows, self._slice_rows) if self._schema.names else self._slice_rows
-        # A new reader has to pass over what is done, so only if it makes a large difference.
-        if self._batches is None or trusted >= 4 * self._batch_rows or 4 * trusted <= self._batch_rows:
-            self._batch_rows = trusted
-            self._batches = self._passed_over(self._open(trusted), self._done_rows)
+        rows = self._rows_at_once()
+        if rows != self._batch_rows:
+            # A new reader has to pass over what is done.
+            self._batch_rows = rows
+            self._batches = self._passed_over(self._open(rows), self._done_rows)
         batch = next(self._batches, None)
         if batch is None:
             raise DecodeError("the row group holds fewer rows than the footer says", source=self.label)
         return batch
 
+    def _rows_at_once(self) -> int:
+        """Return for how many rows Arrow's reader is asked: a slice, once so many are trusted."""
+        trusted = self._weight.trusted_rows if self._schema.names else self._slice_rows
+        if trusted * 2 > self._slice_rows:
+            # Exactly: a batch across the end of a slice would be copied, and so would all behind it.
+            return self._slice_rows
+        # Only if it makes a large difference.
+        now = self._batch_rows
+        return trusted if not now or trusted >= _GROWTH * now or _GROWTH * trusted <= now else now
+
     def _passed_over(self, batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
         for batch in batches:
+            # Here, since a slice of a batch weighs as much as all of it.
+            self._weight.learn(batch.num_rows, held_bytes(batch), self._slice_bytes)
             if rows >= batch.num_rows:
                 rows -= batch.num_rows
             else:
