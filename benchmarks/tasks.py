@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import hugging_face
 import ours
 import peers
+import ray_data
 from answers import Does
 
 
@@ -28,12 +30,15 @@ class Task:
         The ratio to the best peer that is to be reached.
     peers : dict of str to callable
         By library; a function gets the input, where to write, and `first`.
+    writes : str
+        The suffix of what an export makes.
     """
 
     title: str
     data: str
     target: float
     peers: dict[str, Does]
+    writes: str = "parquet"
 
 
 _TO_PARQUET: dict[str, Does] = {
@@ -46,10 +51,16 @@ _BATCHES: dict[str, Does] = {
     "streamframe": ours.sf_batches,
     "polars": peers.polars_batches,
     "duckdb": peers.duckdb_batches,
+    "Hugging Face": hugging_face.batches,
 }
 
 TASKS = {
-    "csv-parquet": Task("CSV -> filter + computed column -> one Parquet file", "csv", 0.85, _TO_PARQUET),
+    "csv-parquet": Task(
+        "CSV -> filter + computed column -> one Parquet file",
+        "csv",
+        0.85,
+        {**_TO_PARQUET, "Ray Data": ray_data.to_parquet},
+    ),
     "csv-batches": Task(
         "CSV -> iterate RecordBatches",
         "csv",
@@ -66,13 +77,23 @@ TASKS = {
         "CSV -> iterate DataFrames of 100k rows",
         "csv",
         0.90,
-        {"streamframe": ours.sf_frames, "pandas": peers.pandas_frames, "duckdb": peers.duckdb_frames},
+        {
+            "streamframe": ours.sf_frames,
+            "pandas": peers.pandas_frames,
+            "duckdb": peers.duckdb_frames,
+            "Hugging Face": hugging_face.frames,
+        },
     ),
     "parquet-batches": Task(
         "Parquet -> iterate RecordBatches",
         "parquet",
         1.0,
-        {**_BATCHES, "ParquetFile": peers.parquet_file_batches, "pyarrow.dataset": peers.dataset_batches},
+        {
+            **_BATCHES,
+            "ParquetFile": peers.parquet_file_batches,
+            "pyarrow.dataset": peers.dataset_batches,
+            "Ray Data": ray_data.batches,
+        },
     ),
     "giant-batches": Task(
         "Parquet of one giant row group -> iterate RecordBatches",
@@ -84,7 +105,12 @@ TASKS = {
         "Parquet -> iterate DataFrames",
         "parquet",
         0.9,
-        {"streamframe": ours.sf_frames, "ParquetFile": peers.parquet_file_frames, "duckdb": peers.duckdb_frames},
+        {
+            "streamframe": ours.sf_frames,
+            "ParquetFile": peers.parquet_file_frames,
+            "duckdb": peers.duckdb_frames,
+            "Hugging Face": hugging_face.frames,
+        },
     ),
     "parquet-groups": Task(
         "Parquet -> filter -> group by",
@@ -102,6 +128,7 @@ TASKS = {
         "parquet",
         1.0,
         {"streamframe": ours.sf_to_csv, "polars": peers.polars_to_csv, "duckdb": peers.duckdb_to_csv},
+        writes="csv",
     ),
     "gz-parquet": Task(
         "CSV.gz -> Parquet",
