@@ -38,6 +38,10 @@ def peaks(
         found["beside"] = _beside(run, task, path)
     with source(task, large) as path:
         found["flow"][str(megabytes * TIMES)] = _flow(run, path, given.rounds)
+    few, many = found["flow"].values()
+    # Who loses rows needs little memory.
+    if "wrong" not in few | many and many["rows"] != TIMES * few["rows"]:
+        many["wrong"] = f"WRONG: {many['rows']} rows are not {TIMES} x {few['rows']}"
     return found
 
 
@@ -47,14 +51,19 @@ def _flow(run: Run, path: str, rounds: int) -> dict[str, Any]:
     if failed is not None:
         return {"wrong": failed}
     found = [each["peak_mb"] for each in runs]
-    return {"median_mb": statistics.median(found), "most_mb": max(found)}
+    return {"rows": _rows(runs[0]["answer"]), "median_mb": statistics.median(found), "most_mb": max(found)}
+
+
+def _rows(answer: list[Any]) -> int:
+    """Return the rows that an answer counts, in all groups if it has groups."""
+    return sum(group[1] for group in answer) if isinstance(answer[0], list) else answer[0]
 
 
 def _beside(run: Run, task: Task, path: str) -> dict[str, Any]:
     expected = None
     found: dict[str, Any] = {}
     # Ourselves under another name is no peer.
-    for peer in ["streamframe", *(each for each in task.peers if each not in ("none", "1 worker"))]:
+    for peer in ["streamframe", *(each for each in task.peers if each not in ("no verbs", "1 worker"))]:
         if peer in found:
             continue
         ran = {"error": missing(peer)} if missing(peer) else run(peer, path, BESIDE)

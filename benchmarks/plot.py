@@ -12,7 +12,7 @@ from typing import Any
 from ratio import best_peer, ratio
 
 _ROW, _TOP = 26, 64
-_LABEL, _BAR, _TEXT = 370, 300, 320
+_LABEL, _BAR, _TEXT = 390, 280, 390
 _STYLE = """
 svg { --page: #ffffff; --ink: #1f2328; --quiet: #59636e; --good: #0072b2; --bad: #d55e00; }
 @media (prefers-color-scheme: dark) {
@@ -49,8 +49,8 @@ height="{height}" role="img" aria-label="streamframe's wall time by that of the 
 <line class="hatch" x1="0" y1="0" x2="0" y2="8"/></pattern></defs>
 <rect class="page" width="100%" height="100%"/>
 <text class="title" x="16" y="24">streamframe's wall time by that of the best peer: shorter is faster</text>
-<text class="quiet" x="16" y="44">{settings["megabytes"]} MB of CSV, median of {settings["rounds"]} rounds, \
-{settings["cores"]} cores. Thick line: the target. Dashed: the best peer. Hatched: target missed.</text>
+<text class="quiet" x="16" y="44">{settings["megabytes"]} MB of CSV, {settings["cores"]} cores. \
+Thick line: the target. Dashed line: the best peer. Hatched: target missed. Bars end at {most:.1f}.</text>
 <line class="best" x1="{best:.1f}" x2="{best:.1f}" y1="{_TOP - 8}" y2="{height - 12}"/>
 {shown}</svg>
 """
@@ -63,7 +63,7 @@ def _row(number: int, task: dict[str, Any], value: float, most: float) -> str:
     peer = best_peer(task) or ""
     against = f"{peer} {task['peers'][peer]['wall_s']:.2f} s"
     return (
-        f'<text x="{_LABEL - 10}" y="{y + 14}" text-anchor="end">{escape(task["title"])}</text>\n'
+        f'<text x="{_LABEL - 10}" y="{y + 14}" text-anchor="end">{escape(task["title"].replace("->", "→"))}</text>\n'
         f'<rect class="{kind}" x="{_LABEL}" y="{y + 2}" width="{length:.1f}" height="15"/>\n'
         f'<line class="target" x1="{target:.1f}" x2="{target:.1f}" y1="{y - 1}" y2="{y + 20}"/>\n'
         f'<text x="{_LABEL + _BAR + 14}" y="{y + 14}">{value:.2f} '

@@ -27,7 +27,7 @@ def _about(found: dict[str, Any]) -> str:
     settings = found["settings"]
     versions = ", ".join(f"{name} {version}" for name, version in settings["versions"].items())
     return (
-        f"{settings['megabytes']} MB of CSV, the median of {settings['rounds']} rounds; {settings['cores']} cores, "
+        f"{settings['megabytes']} MB of CSV, medians of {settings['rounds']} rounds; {settings['cores']} cores, "
         f"{settings['processor']}, {settings['system']}, Python {settings['python']}, {versions}; "
         f"streamframe at {settings['commit']}."
     )

@@ -60,9 +60,13 @@ def main() -> None:
             compare(names, results, given)
         elif given.what == "memory":
             weigh(names, results, given)
+    except KeyboardInterrupt:
+        sys.exit(130)
     finally:
         # Also what was measured before Ctrl-C, or before a disk was full.
-        print("\n" + report.text(results.found, in_red=sys.stdout.isatty()))
+        shown = [given.what] if given.what != "report" else list(results.found)
+        found = {kind: results.found[kind] for kind in shown if kind in results.found}
+        print("\n" + report.text(found, in_red=sys.stdout.isatty()))
         if plot := report.plot(results.found):
             results.svg.write_text(plot)
         print(f"results are in {results.json} and {results.svg.name}")

@@ -152,7 +152,7 @@ TASKS = {
         "CSV -> 10 cheap verbs -> iterate, against none",
         "csv",
         1.10,
-        {"streamframe": ours.sf_ten_verbs, "none": ours.sf_batches},
+        {"streamframe": ours.sf_ten_verbs, "no verbs": ours.sf_batches},
     ),
     "workers": Task(
         "CSV -> iterate, 2 workers against 1",
