@@ -41,6 +41,7 @@ def plot(results: dict[str, Any]) -> str | None:
     width, height = _LABEL + _BAR + _TEXT, _TOP + len(tasks) * _ROW + 16
     settings = found["settings"]
     best = _LABEL + _BAR / most
+    cut = f" Longer bars end at {most:g}." if any(value > most for _, value in tasks) else ""
     shown = "".join(_row(number, task, value, most) for number, (task, value) in enumerate(tasks))
     return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" \
 height="{height}" role="img" aria-label="streamframe's wall time by that of the best peer">
@@ -50,7 +51,7 @@ height="{height}" role="img" aria-label="streamframe's wall time by that of the 
 <rect class="page" width="100%" height="100%"/>
 <text class="title" x="16" y="24">streamframe's wall time by that of the best peer: shorter is faster</text>
 <text class="quiet" x="16" y="44">{settings["megabytes"]} MB of CSV, {settings["cores"]} cores. \
-Thick line: the target. Dashed line: the best peer. Hatched: target missed. Bars end at {most:.1f}.</text>
+Thick line: the target. Dashed line: the best peer. Hatched: target missed.{cut}</text>
 <line class="best" x1="{best:.1f}" x2="{best:.1f}" y1="{_TOP - 8}" y2="{height - 12}"/>
 {shown}</svg>
 """
