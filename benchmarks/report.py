@@ -46,7 +46,7 @@ def times(found: dict[str, Any]) -> str:
                 continue
             first = f"{each['first_s'] * 1e3:.0f}" if "first_s" in each else ""
             slow = " (slow)" if each["rounds"] < found["settings"]["rounds"] else ""
-            said = verdict(task) if peer == "streamframe" else ""
+            said = verdict(task) if peer == "streamframe" else beside(task, peer)
             lines.append(
                 f"| {task['title']} | {peer} | {each['wall_s']:.2f} | {each['cpu_s']:.2f} | {each['peak_mb']:.0f} "
                 f"| {first} | {each['rounds']}{slow} | {said} |"
@@ -60,8 +60,24 @@ def verdict(task: dict[str, Any]) -> str:
     found = ratio(task)
     if found is None:
         return "no peer to compare with"
-    reached = "reached" if found <= task["target"] else "NOT REACHED"
-    return f"**{found:.2f}** of {best_peer(task)} (at most {task['target']:.2f}: {reached})"
+    said = f"**{found:.2f}** of {best_peer(task)} (at most {task['target']:.2f}: {_reached(found, task['target'])})"
+    if task.get("first_ms") is not None:
+        first_ms = task["peers"]["streamframe"]["first_s"] * 1e3
+        said += f"; first rows at most {task['first_ms']:.0f} ms: {_reached(first_ms, task['first_ms'])}"
+    return said
+
+
+def beside(task: dict[str, Any], peer: str) -> str:
+    """Return our ratio to a library that has a target of its own."""
+    target, ours = task.get("peer_targets", {}).get(peer), task["peers"]["streamframe"].get("wall_s")
+    if target is None or ours is None:
+        return ""
+    found = ours / task["peers"][peer]["wall_s"]
+    return f"streamframe takes **{found:.2f}** of it (at most {target:.2f}: {_reached(found, target)})"
+
+
+def _reached(found: float, target: float) -> str:
+    return "reached" if found <= target else "NOT REACHED"
 
 
 def peaks(found: dict[str, Any]) -> str:

@@ -82,7 +82,8 @@ def compare(names: list[str], results: Results, given: argparse.Namespace) -> No
     for name in names:
         task = TASKS[name]
         print(f"{task.title}…", flush=True)
-        found = {"title": task.title, "target": task.target, "peers": rounds(name, files, given)}
+        targets = {"target": task.target, "peer_targets": task.peer_targets, "first_ms": task.first_ms}
+        found = {"title": task.title, **targets, "peers": rounds(name, files, given)}
         results.add("time", name, found)
 
 

@@ -7,7 +7,7 @@ it: the number of rows and the sum of `distance`. What an export wrote is read b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import hugging_face
 import ours
@@ -32,6 +32,10 @@ class Task:
         By library; a function gets the input, where to write, and `first`.
     writes : str
         The suffix of what an export makes.
+    peer_targets : dict of str to float
+        The ratio to reach to some one library, where more is wanted than to the best.
+    first_ms : float, optional
+        When the first rows are to be there.
     """
 
     title: str
@@ -39,6 +43,8 @@ class Task:
     target: float
     peers: dict[str, Does]
     writes: str = "parquet"
+    peer_targets: dict[str, float] = field(default_factory=dict)
+    first_ms: float | None = None
 
 
 _TO_PARQUET: dict[str, Does] = {
@@ -66,6 +72,7 @@ TASKS = {
         "csv",
         0.75,
         {**_BATCHES, "pyarrow.csv": peers.pyarrow_csv_batches, "pyarrow.dataset": peers.dataset_batches},
+        first_ms=50,
     ),
     "csv-groups": Task(
         "CSV -> group by a string key, 4 columns",
@@ -83,6 +90,7 @@ TASKS = {
             "duckdb": peers.duckdb_frames,
             "Hugging Face": hugging_face.frames,
         },
+        peer_targets={"pandas": 0.40},
     ),
     "parquet-batches": Task(
         "Parquet -> iterate RecordBatches",

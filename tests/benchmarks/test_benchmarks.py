@@ -116,6 +116,14 @@ def test_the_ratio_is_to_the_fastest_peer_that_was_right(tmp_path: Path) -> None
     assert "target 0.49, missed" in plot
 
 
+def test_a_target_for_one_peer_and_one_for_the_first_rows_are_told_where_they_belong(tmp_path: Path) -> None:
+    peers = {"streamframe": took(2) | {"first_s": 0.051}, "pandas": took(4), "duckdb": took(3)}
+    task = {"title": "t", "target": 0.9, "peer_targets": {"pandas": 0.5}, "first_ms": 50, "peers": peers}
+    told, _ = reported(tmp_path, {"time": {"tasks": {"t": task}}})
+    assert "**0.67** of duckdb (at most 0.90: reached); first rows at most 50 ms: NOT REACHED |" in told
+    assert "| pandas | 4.00 | 4.00 | 50 |  | 5 | streamframe takes **0.50** of it (at most 0.50: reached) |" in told
+
+
 @pytest.mark.parametrize(
     ("few_mb", "many_mb", "ours_mb", "said"),
     [
