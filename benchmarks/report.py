@@ -114,7 +114,7 @@ def flat(task: dict[str, Any]) -> tuple[str, str]:
     most = max(run["most_mb"] for run in runs)
     said = [f"**TOO MUCH**: {most:.0f} MB"] if most > AT_MOST_MB else []
     said += ["**GROWS**"] if growth > GROWTH else []
-    return f"{growth:+.1%}", ", ".join(said) or "holds"
+    return f"{growth:+.2%}", ", ".join(said) or "holds"
 
 
 def least(task: dict[str, Any]) -> str:

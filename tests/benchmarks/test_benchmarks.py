@@ -127,9 +127,9 @@ def test_a_target_for_one_peer_and_one_for_the_first_rows_are_told_where_they_be
 @pytest.mark.parametrize(
     ("few_mb", "many_mb", "ours_mb", "said"),
     [
-        (150, 155, 20, ["| +3.3% | holds |", "| lowest |"]),
-        (100, 106, 20, ["| +6.0% | **GROWS** |"]),
-        (158, 158, 20, ["| +0.0% | **TOO MUCH**: 158 MB |"]),
+        (150, 155, 20, ["| +3.33% | holds |", "| lowest |"]),
+        (100, 106, 20, ["| +6.00% | **GROWS** |"]),
+        (158, 158, 20, ["| +0.00% | **TOO MUCH**: 158 MB |"]),
         (100, 100, 31, ["| 31 | polars 30, duckdb WRONG | **NOT THE LOWEST** |"]),
     ],
 )
