@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -26,6 +27,7 @@ from streamframe.plan.report import RunReport, Stats, worst
 from streamframe.plan.sink import Sink
 from streamframe.plan.source import BlockReader, OpenSource
 from streamframe.runtime.budget import Budget, Kept
+from streamframe.runtime.in_order import InOrder
 from streamframe.runtime.prefetch import Prefetch
 from streamframe.runtime.pull import pulled
 from streamframe.runtime.spill import SpillFile
@@ -35,8 +37,13 @@ _BLOCKS_PER_BUDGET = 48
 _MIN_BLOCK_BYTES = 64 << 10
 _MAX_BLOCK_BYTES = 4 << 20
 
+# What is being written may take such a part of the budget: beside it, batches are on their way here.
+_WRITING_PER_BUDGET = 4
+
 # So few rows are in the first block or two: reading ahead would only read what nobody wants.
 _PULLED_ROWS = 10_000
+
+T = TypeVar("T")
 
 
 class LocalRun:
@@ -65,6 +72,7 @@ class LocalRun:
         self._opened: dict[int, OpenSource] = {}
         self._scans: list[Prefetch] = []
         self._readers: list[BlockReader] = []
+        self._beside: ThreadPoolExecutor | None = None
         self._rows = 0
         self._batches = 0
         self._first_batch_s: float | None = None
@@ -90,6 +98,13 @@ class LocalRun:
         """Return an account for bytes that a step keeps between batches."""
         return self._budget.hold()
 
+    def in_order(self, put: Callable[[T], object], *, one_at_a_time: bool = False) -> InOrder[T]:
+        """Return who does work beside this thread, on which `put` then takes the results, in order."""
+        if self._beside is None:
+            self._beside = ThreadPoolExecutor(self.options.worker_count, thread_name_prefix="streamframe-encode")
+        room_bytes = self.options.memory_bytes // _WRITING_PER_BUDGET
+        return InOrder(self._beside, self.hold(), room_bytes, put, one_at_a_time=one_at_a_time)
+
     def spill(self) -> SpillFile:
         """Return a new place on disk; whoever asks for it closes it."""
         return SpillFile()
@@ -105,8 +120,8 @@ class LocalRun:
         try:
             batch = next(self._stream)
         except BaseException:
-            # The end, an error or Ctrl-C: nothing more will come, so nothing may be left.
-            self.close()
+            # The end, an error or Ctrl-C: nothing more will come, so nothing may be left of the reading.
+            self._close_sources()
             raise
         if self._closed:
             # By another thread: a step that needs all rows has made this of a part of them.
@@ -143,6 +158,12 @@ class LocalRun:
 
     def close(self) -> None:
         """Stop, and wait until every thread is gone and every source is closed. Safe to call twice."""
+        self._close_sources()
+        # A sink has work under way when the last batch has come.
+        if self._beside is not None:
+            self._beside.shutdown(cancel_futures=True)
+
+    def _close_sources(self) -> None:
         self.stop()
         for scan in self._scans:
             scan.close()

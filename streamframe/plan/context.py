@@ -5,8 +5,9 @@ Rule: they reach the budget and the disk through this and import nothing of the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -14,6 +15,10 @@ from streamframe.options import Options
 
 if TYPE_CHECKING:
     from streamframe.plan.node import Node
+
+
+T = TypeVar("T")
+Gives = TypeVar("Gives", contravariant=True)
 
 
 class Hold(Protocol):
@@ -36,6 +41,22 @@ class Spill(AbstractContextManager["Spill"], Protocol):
         ...
 
 
+class InOrder(Protocol[Gives]):
+    """Work done beside the consumer, whose results are taken in order; bounded by the budget."""
+
+    def add(self, work: Callable[[], Gives], nbytes: int) -> None:
+        """Give work on so many bytes; may wait for earlier work, and raises what that has raised."""
+        ...
+
+    def finish(self) -> None:
+        """Wait for all work, and raise what it has raised."""
+        ...
+
+    def abort(self) -> None:
+        """Drop what has not begun, and wait for what has."""
+        ...
+
+
 class RunContext(Protocol):
     """The run that a source, transform or sink takes part in."""
 
@@ -51,6 +72,13 @@ class RunContext(Protocol):
 
     def hold(self) -> Hold:
         """Return an account for bytes kept between batches."""
+        ...
+
+    def in_order(self, put: Callable[[T], object], *, one_at_a_time: bool = False) -> InOrder[T]:
+        """Return who does work beside this thread, on which `put` then takes the results, in order.
+
+        `one_at_a_time` is for work that depends on the work before it.
+        """
         ...
 
     def spill(self) -> Spill:

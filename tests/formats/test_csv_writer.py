@@ -8,6 +8,7 @@ import decimal
 import pyarrow as pa
 import pytest
 
+import streamframe as sf
 from streamframe.errors import PlanError, SchemaError
 from streamframe.formats.csv import CsvEncoding, CsvFormat, CsvWriter
 from streamframe.io.locations import paths
@@ -25,16 +26,18 @@ BATCH = pa.RecordBatch.from_pydict(
 
 def test_text_nulls_and_names_survive_the_way_out_and_back():
     writer = CsvWriter(BATCH.schema)
-    text = writer.encode(BATCH) + writer.encode(BATCH)
+    text = writer.head + writer.encode(BATCH) + writer.encode(BATCH)
     table = read_table(CsvFormat(dtype={"when": pa.timestamp("s", "UTC")}), text)
     assert table.equals(pa.Table.from_batches([BATCH, BATCH]))
 
 
-def test_the_header_is_written_once_or_not_at_all():
+def test_the_header_is_written_once_or_not_at_all(tmp_path):
     batch = pa.RecordBatch.from_pydict({"a": [1], "b": ["x"]})
-    writer = CsvWriter(batch.schema, sep=";")
-    assert [writer.encode(batch), writer.encode(batch)] == [b'"a";"b"\n1;"x"\n', b'1;"x"\n']
-    assert CsvWriter(batch.schema, header=False).encode(batch) == b'1,"x"\n'
+    rows = sf.from_batches([batch, batch])
+    rows.to_csv(tmp_path / "out.csv", sep=";")
+    assert (tmp_path / "out.csv").read_bytes() == b'"a";"b"\n1;"x"\n1;"x"\n'
+    rows.to_csv(tmp_path / "out.csv", header=False)
+    assert (tmp_path / "out.csv").read_bytes() == b'1,"x"\n1,"x"\n'
 
 
 @pytest.mark.parametrize("sep", ["", ",,", "\n", "é"])
@@ -64,24 +67,13 @@ def test_no_columns_at_all_are_refused():
 
 
 def test_an_export_without_rows_has_its_header(tmp_path):
-    from streamframe.io.atomic import open_atomic
-
-    file = open_atomic(str(tmp_path / "out.csv"))
-    encoder = CsvEncoding().start(file, BATCH.schema, None)  # type: ignore[arg-type] - CSV keeps nothing between batches
-    encoder.finish()
-    file.commit()
+    sf.from_arrow(BATCH.slice(0, 0)).to_csv(tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == '"n","te""xt, and more","lines","when"\n'
 
 
 def test_a_large_batch_is_written_slice_by_slice_and_whole(tmp_path):
-    from streamframe.io.atomic import open_atomic
-
     batch = pa.RecordBatch.from_pydict({"a": range(700_000), "b": ["some text"] * 700_000})
-    file = open_atomic(str(tmp_path / "out.csv"))
-    encoder = CsvEncoding().start(file, batch.schema, None)  # type: ignore[arg-type]
-    encoder.write(batch)
-    encoder.finish()
-    file.commit()
+    sf.from_arrow(batch).to_csv(tmp_path / "out.csv")
     (location,) = paths(str(tmp_path / "out.csv")).expand()
     assert read_table(CsvFormat(), location).equals(pa.Table.from_batches([batch]))
 
@@ -90,7 +82,8 @@ def test_a_large_batch_is_written_slice_by_slice_and_whole(tmp_path):
 def test_a_null_that_is_alone_in_its_line_is_a_record_all_the_same(values):
     """An empty line would be passed over by every reader, and the row lost."""
     batch = pa.RecordBatch.from_pydict({"a": values})
-    written = CsvWriter(batch.schema).encode(batch)
+    writer = CsvWriter(batch.schema)
+    written = writer.head + writer.encode(batch)
     assert read_table(CsvFormat(), written.decode()).to_pydict() == {"a": values}
 
 

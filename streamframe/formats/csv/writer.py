@@ -2,7 +2,8 @@ r"""Batches to CSV.
 
 Rules: text is always in quotes, so that ``NA`` and the empty string come back as what they were;
 a null is written as nothing, but as ``NA`` if it is alone in its line: an empty line is no record.
-Lines end with ``\n``. The header is written once, also if there are no rows.
+Lines end with ``\n``. The header is written once, also if there are no rows. Times with a zone are in quotes
+as well: Arrow takes 900 ns for one of them, forty times as long as for one without (see `zoned_text`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pyarrow.csv as pacsv
 from streamframe.errors import PlanError, SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.zoned import zoned_text
 from streamframe.formats.text_encoder import TextEncoder
 from streamframe.io.compressing import compressor_for
 from streamframe.io.compression import checked_compression
@@ -26,14 +28,14 @@ if TYPE_CHECKING:
 
 
 class CsvWriter:
-    r"""Turns batches of one schema into the text of one file.
+    r"""Turns batches of one schema into text.
 
     Parameters
     ----------
     schema
         Of all batches.
     header
-        Start with a line of the columns' names.
+        The file starts with a line of the columns' names, `head`.
     sep
         Between two fields: one ASCII character.
 
@@ -48,8 +50,9 @@ class CsvWriter:
     --------
     >>> import pyarrow as pa
     >>> batch = pa.RecordBatch.from_pydict({"a": [1, None], "b": ["x", "NA"]})
-    >>> CsvWriter(batch.schema).encode(batch)
-    b'"a","b"\n1,"x"\n,"NA"\n'
+    >>> writer = CsvWriter(batch.schema)
+    >>> writer.head, writer.encode(batch)
+    (b'"a","b"\n', b'1,"x"\n,"NA"\n')
     """
 
     def __init__(self, schema: pa.Schema, *, header: bool = True, sep: str = ",") -> None:
@@ -62,16 +65,15 @@ class CsvWriter:
         for field in schema:
             _require_writable(field, self._options)
         names = sep.join('"' + name.replace('"', '""') + '"' for name in schema.names)
-        self._header = f"{names}\n".encode() if header else b""
+        self.head = f"{names}\n".encode() if header else b""
+        self._zoned = [i for i, field in enumerate(schema) if pa.types.is_timestamp(field.type) and field.type.tz]
 
     def encode(self, batch: pa.RecordBatch) -> bytes:
-        """Return the text of one batch, behind the header if it is the first; an empty batch has none of its own."""
-        header, self._header = self._header, b""
-        if not batch.num_rows:
-            return header
+        """Return the text of one batch."""
         sink = pa.BufferOutputStream()
-        sink.write(header)
         try:
+            for i in self._zoned:
+                batch = batch.set_column(i, batch.schema.names[i], zoned_text(batch.column(i)))
             pacsv.write_csv(batch, sink, self._options)
         except pa.ArrowInvalid as error:
             raise _not_text(batch, error) from error
@@ -97,7 +99,7 @@ class CsvEncoding(FileEncoding):
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         writer = CsvWriter(schema, header=self.header, sep=self.sep)
-        return TextEncoder(file, schema, writer, compressor_for(self.compression, file.label))
+        return TextEncoder(file, context, writer, compressor_for(self.compression, file.label))
 
 
 def _not_text(batch: pa.RecordBatch, error: pa.ArrowInvalid) -> SchemaError:

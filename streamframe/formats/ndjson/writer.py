@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class NdjsonWriter:
-    r"""Turns batches of one schema into the text of one file.
+    r"""Turns batches of one schema into text.
 
     Times are ISO 8601, those with a zone in UTC; durations are numbers in their unit; decimals are
     text, since readers would round them; bytes are base64; maps are objects. NaN and the
@@ -61,10 +61,10 @@ class NdjsonWriter:
             _require_writable(field)
         self._names = schema.names
 
+    head = b""
+
     def encode(self, batch: pa.RecordBatch) -> bytes:
         """Return the text of one batch."""
-        if not batch.num_rows:
-            return b""
         lines = object_text(self._names, batch.columns, end="}\n")
         # The lines lie one behind another in memory: that is the text.
         _, offsets, text = lines.buffers()
@@ -85,7 +85,7 @@ class NdjsonEncoding(FileEncoding):
         checked_compression(self.compression)
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
-        return TextEncoder(file, schema, NdjsonWriter(schema), compressor_for(self.compression, file.label))
+        return TextEncoder(file, context, NdjsonWriter(schema), compressor_for(self.compression, file.label))
 
 
 def _require_writable(field: pa.Field) -> None:

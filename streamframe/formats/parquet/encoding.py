@@ -1,12 +1,14 @@
 """Write Parquet: batches are gathered into row groups of a good size.
 
 Rules: small row groups make a file slow to write and to read, so batches wait until they are worth
-one; what waits is held against the budget. Arrow writes into an object of ours that never seeks.
+one; what waits is held against the budget. A row group is encoded while the next one is gathered.
+Arrow writes into an object of ours that never seeks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import pyarrow as pa
@@ -16,14 +18,14 @@ from streamframe.batch import held_bytes
 from streamframe.errors import PlanError, SchemaError, did_you_mean
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.io.atomic import AtomicFile
-from streamframe.plan.context import RunContext
+from streamframe.plan.context import InOrder, RunContext
 
 # About a million rows of ten numbers: beyond that, neither size nor speed gains.
 MAX_ROW_GROUP_BYTES = 64 << 20
 MAX_ROW_GROUP_ROWS = 1 << 20
 COMPRESSIONS = ("snappy", "zstd", "gzip", "lz4", "brotli", "none")
-# While a row group is encoded, its input, its encoded pages and the next blocks live side by side.
-_ROW_GROUPS_PER_BUDGET = 4
+# One is gathered, one is encoded, and the next blocks live beside them.
+_ROW_GROUPS_PER_BUDGET = 6
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class _ParquetEncoder(Encoder):
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
         self._waiting_rows = 0
+        # Row groups of one file: each is written behind the one before.
+        self._row_groups: InOrder[None] = context.in_order(lambda _: None, one_at_a_time=True)
         try:
             self._writer = pq.ParquetWriter(file, schema, compression=compression, write_page_checksum=True)
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
@@ -78,9 +82,11 @@ class _ParquetEncoder(Encoder):
 
     def finish(self) -> None:
         self._flush()
+        self._row_groups.finish()
         self._writer.close()
 
     def abort(self) -> None:
+        self._row_groups.abort()
         self._waiting.clear()
         self._hold.resize(0)
         # Arrow writes a footer on close, into a file that is thrown away right after.
@@ -88,8 +94,13 @@ class _ParquetEncoder(Encoder):
 
     def _flush(self) -> None:
         if self._waiting:
-            rows = pa.Table.from_batches(self._waiting, schema=self._schema)
-            self._waiting.clear()
-            self._writer.write_table(rows, row_group_size=self._waiting_rows)
+            batches, self._waiting = self._waiting, []
+            self._row_groups.add(partial(self._write_row_group, batches), self._waiting_bytes)
         self._waiting_bytes = self._waiting_rows = 0
         self._hold.resize(0)
+
+    def _write_row_group(self, batches: list[pa.RecordBatch]) -> None:
+        rows = pa.Table.from_batches(batches, schema=self._schema)
+        # The table holds them now; while it is written, column after column, nothing else needs to.
+        batches.clear()
+        self._writer.write_table(rows, row_group_size=rows.num_rows)

@@ -36,7 +36,7 @@ class RowWeight:
     def __init__(self) -> None:
         self.nbytes = 0.0
         # So many rows at once have been seen to weigh what they should.
-        self.trusted_rows = _FIRST_ROWS
+        self.trusted_rows: int = _FIRST_ROWS
 
     def learn(self, rows: int, nbytes: int, slice_bytes: int) -> None:
         """Take one batch into account."""
@@ -69,9 +69,9 @@ class RowGroup:
         self._image: FileImage | None = None
         self._batches: Iterator[pa.RecordBatch] | None = None
         self._rest: pa.RecordBatch | None = None  # of the last batch that Arrow made
-        self._batch_rows = 0
+        self._batch_rows: int = 0
         self._done_rows = 0
-        self._slice_rows = self.rows
+        self._slice_rows: int = self.rows
         self._slices = 1
         self._slice_bytes = 0
         self._turn = threading.Condition()
@@ -163,6 +163,7 @@ class RowGroup:
             # A new reader has to pass over what is done.
             self._batch_rows = rows
             self._batches = self._passed_over(self._open(rows), self._done_rows)
+        assert self._batches is not None
         batch = next(self._batches, None)
         if batch is None:
             raise DecodeError("the row group holds fewer rows than the footer says", source=self.label)
