@@ -6,9 +6,10 @@ Rules:
   and the reader then stays behind until the consumer has made room.
 * A block that is larger than the whole budget passes alone. "Alone" means that no other block
   is on its way; what steps keep does not count, since they may need more input to let go.
-* The reader fills three quarters of the budget. The rest is for what it cannot foresee: blocks turn
-  out heavier than foretold, the batch that a sink is just taking over is counted twice for a
-  moment, and allocators keep pages. Filling the last quarter has made no run faster.
+* The reader fills half of the budget. The rest is for what it cannot foresee: blocks turn out
+  heavier than foretold, the batch that a sink is just taking over is counted twice for a moment,
+  and allocators keep pages. Filling more has made no run faster, and most slower: each page that was
+  never used before has to be asked for.
 * `Flow.close` releases what a stopped scan still had on its way and wakes its reader, which
   then gets `Closed`.
 """
@@ -33,7 +34,7 @@ class Budget:
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        self._read_ahead_bytes = limit_bytes * 3 // 4
+        self._read_ahead_bytes = limit_bytes // 2
         self._changed = threading.Condition()
         self._held_bytes = 0
         self._peak_bytes = 0

@@ -50,10 +50,10 @@ def test_bytes_kept_by_a_step_do_not_stop_the_block_that_would_free_them():
 def test_kept_bytes_hold_back_a_second_block():
     budget = Budget(100)
     kept, flow = budget.hold(), budget.flow()
-    kept.resize(30)
-    flow.acquire(30)
+    kept.resize(20)
+    flow.acquire(20)
     admitted = threading.Event()
-    thread, _ = in_thread(lambda: (flow.acquire(30), admitted.set()))
+    thread, _ = in_thread(lambda: (flow.acquire(20), admitted.set()))
     assert not admitted.wait(0.05)
     kept.resize(0)
     assert admitted.wait(5)
