@@ -309,3 +309,13 @@ def test_parquet_files_whose_columns_stand_in_another_order_come_in_that_of_the_
     frame = sf.read_parquet([tmp_path / "1.parquet", tmp_path / "2.parquet"])
     assert frame.to_arrow().to_pydict() == {"a": [1, 2, 3], "b": ["x", "y", "z"]}
     assert frame.filter(sf.col("a") > 2).to_arrow().to_pydict() == {"a": [3], "b": ["z"]}
+
+
+def test_many_small_parquet_files_are_read_side_by_side(tmp_path):
+    """The end of a file's bytes is not the end of its blocks: those are still to be decoded."""
+    for n in range(60):
+        pq.write_table(pa.table({"n": [n, n]}), tmp_path / f"{n:02}.parquet")
+    frame = sf.read_parquet(tmp_path / "*.parquet")
+    with sf.options(workers=4):
+        for _ in range(5):
+            assert frame.to_arrow()["n"].to_pylist() == [n for n in range(60) for _ in range(2)]

@@ -110,6 +110,11 @@ class BlockReader(ABC):
         """Whether what was read up to its end is sure to be all there is."""
         return "verified"
 
+    @property
+    def pending(self) -> bool:
+        """Blocks that it handed out are not decoded yet, and closing it would make them fail."""
+        return False
+
     @abstractmethod
     def next_bytes(self) -> int:
         """Return the bytes that the next block will hold, raw and decoded together: a forecast."""

@@ -93,6 +93,8 @@ class _FilesReader(BlockReader):
         self._single = single
         self._lock = threading.Lock()
         self._closed = False
+        # Read to their ends, but some of their blocks are not decoded yet.
+        self._finished: list[BlockReader] = []
         self._bytes_before = 0
         self._retries_before = 0
         self._completeness_before: Completeness = "verified"
@@ -127,18 +129,23 @@ class _FilesReader(BlockReader):
                 self._retries_before += finished.retries
                 self._completeness_before = worst([self._completeness_before, finished.completeness])
                 self._current = opened
-                closed = self._closed
-            finished.close()
-            if closed:
-                opened.close()
+                self._finished.append(finished)
+                done = [one for one in self._finished if self._closed or not one.pending]
+                self._finished = [one for one in self._finished if one not in done]
+                if self._closed:
+                    done.append(opened)
+            for one in done:
+                one.close()
+            if opened in done:
                 return None
         return block
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            current = self._current
-        current.close()
+            left = [*self._finished, self._current]
+        for reader in left:
+            reader.close()
 
 
 def _open_part(

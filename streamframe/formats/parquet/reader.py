@@ -121,6 +121,10 @@ class _ParquetReader(BlockReader):
     def retries(self) -> int:
         return self._file.retries
 
+    @property
+    def pending(self) -> bool:
+        return not all(group.done for group in list(self._started))
+
     def next_bytes(self) -> int:
         self._pending = self._pending or next(self._blocks, None)
         return self._pending.nbytes if self._pending is not None else 0
