@@ -26,6 +26,8 @@ class FileFormat(ABC):
     """How the rows of a file are written down; holds the reader's options."""
 
     name: ClassVar[str]
+    # Of a directory that holds files with one of these, only they are read; compression's come behind them.
+    suffixes: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:

@@ -11,18 +11,18 @@ import glob
 import os
 import stat
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from streamframe.errors import SourceError, TruncatedError, did_you_mean
-from streamframe.io.location import Location, has_glob
+from streamframe.io.location import Location, below, has_glob, hidden, shown_files
 from streamframe.io.ranged import RangedFile
 from streamframe.io.stream import ByteStream, closed_error
 
 
 @dataclass(frozen=True, repr=False)
 class LocalLocation(Location):
-    """A file, or a glob, of this machine."""
+    """A file, a directory or a glob of this machine."""
 
     path: str  # absolute, so that a later chdir changes nothing
 
@@ -30,7 +30,13 @@ class LocalLocation(Location):
     def name(self) -> str:
         return os.path.basename(self.path)
 
-    def expand(self) -> Sequence[Location]:
+    @property
+    def folders(self) -> tuple[str, ...]:
+        return tuple(self.path.replace(os.sep, "/").split("/")[:-1])
+
+    def expand(self, suffixes: Collection[str] = ()) -> Sequence[Location]:
+        if os.path.isdir(self.path):
+            return self._in_directory(suffixes)
         # A file whose own name holds such a character is that file.
         if not has_glob(self.path) or os.path.lexists(self.path):
             return (self,)
@@ -42,7 +48,33 @@ class LocalLocation(Location):
                 ),
                 errno.ENOENT,
             )
-        return tuple(LocalLocation(label=path, path=path) for path in found)
+        return tuple(self._found(path) for path in found)
+
+    def _in_directory(self, suffixes: Collection[str]) -> Sequence[Location]:
+        found = shown_files([self._found(path) for path in sorted(self._walk())], suffixes)
+        if not found:
+            raise _with_errno(
+                SourceError(
+                    f"the directory {self.label} holds no file",
+                    source=self.label,
+                    hint="check the path; names with a leading dot or underscore are passed over.",
+                ),
+                errno.ENOENT,
+            )
+        return found
+
+    def _walk(self) -> Iterator[str]:
+        def refuse(error: OSError) -> None:
+            # By default a folder that may not be read is passed over, and its rows would be missing.
+            raise _translated(error, LocalLocation(label=str(error.filename), path=str(error.filename))) from error
+
+        for folder, folders, names in os.walk(self.path, onerror=refuse):
+            folders[:] = [name for name in folders if not hidden(name)]
+            yield from (os.path.join(folder, name) for name in names)
+
+    def _found(self, path: str) -> LocalLocation:
+        path_below = below(path.replace(os.sep, "/"), self.path.replace(os.sep, "/"))
+        return LocalLocation(label=path, path=path, below=path_below)
 
     def open_ranged(self) -> RangedFile:
         return LocalRangedFile(self)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from streamframe.io.compression import Codec, DecompressedStream, codec_named, codec_of_suffix
@@ -25,9 +25,12 @@ class Location(ABC):
     ----------
     label : str
         The path or URI without secrets.
+    below : tuple of str
+        The folders between a directory or glob that was given and this file, which was found there.
     """
 
     label: str
+    below: tuple[str, ...] = field(default=(), kw_only=True, compare=False)
 
     @property
     @abstractmethod
@@ -52,12 +55,23 @@ class Location(ABC):
         return codec.name if codec else None
 
     @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that the path names, the outermost first."""
+        return ()
+
+    @property
     def replayable(self) -> bool:
         """It can be read more than once."""
         return True
 
-    def expand(self) -> Sequence[Location]:
-        """Return what a glob stands for; any other location stands for itself. May do I/O."""
+    def expand(self, suffixes: Collection[str] = ()) -> Sequence[Location]:
+        """Return what a glob or a directory stands for; any other location stands for itself. May do I/O.
+
+        Parameters
+        ----------
+        suffixes
+            Those of the format. Where a directory holds such files, the others are left out.
+        """
         return (self,)
 
     def open_stream(self, *, compression: str | None = "infer", encoding: str = "utf-8") -> ByteStream:
@@ -106,3 +120,21 @@ class Location(ABC):
 def has_glob(path: str) -> bool:
     """Whether `path` holds a character that means something in a glob."""
     return re.search(r"[*?\[]", path) is not None
+
+
+def below(path: str, given: str) -> tuple[str, ...]:
+    """Return the folders of `path` that `given`, the directory or glob it was found by, does not name itself."""
+    named = given.rstrip("/").split("/")
+    known = next((place for place, piece in enumerate(named) if has_glob(piece)), len(named))
+    return tuple(path.split("/")[known:-1])
+
+
+def shown_files(found: Sequence[Location], suffixes: Collection[str]) -> list[Location]:
+    """Return the files of a directory that are data: no hidden ones, and of the format where some are."""
+    shown = [one for one in found if not any(hidden(name) for name in (*one.below, one.name))]
+    return [one for one in shown if one.format_suffix in suffixes] or shown
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or folder of this name is no data: a leading dot, or the underscore of Spark's markers."""
+    return name.startswith((".", "_"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -62,15 +62,20 @@ class Paths:
         """The format's suffix of the first path, such as ``.csv``; no I/O."""
         return self.given[0].format_suffix
 
-    def expand(self) -> tuple[Location, ...]:
-        """Return one location for each file. Globs are looked up now, and sorted.
+    def expand(self, suffixes: Collection[str] = ()) -> tuple[Location, ...]:
+        """Return one location for each file. Globs and directories are looked up now, and sorted.
+
+        Parameters
+        ----------
+        suffixes
+            Those of the format. Where a directory holds such files, the others are left out.
 
         Raises
         ------
         SourceError
-            If a glob matches nothing.
+            If a glob matches nothing, or a directory is empty.
         """
-        return tuple(found for location in self.given for found in location.expand())
+        return tuple(found for location in self.given for found in location.expand(suffixes))
 
 
 def paths(path: Any, storage_options: Mapping[str, Any] | None = None) -> Paths:
@@ -79,7 +84,7 @@ def paths(path: Any, storage_options: Mapping[str, Any] | None = None) -> Paths:
     Parameters
     ----------
     path
-        A str, a PathLike, a UPath, an open binary file, a glob, or a list of these.
+        A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these.
     storage_options
         What fsspec takes for the scheme.
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import errno
 import io
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from streamframe.errors import MissingDependencyError, SourceChangedError, SourceError, StreamError, TruncatedError
-from streamframe.io.location import Location, has_glob
+from streamframe.io.location import Location, below, has_glob, shown_files
 from streamframe.io.ranged import RangedFile
 from streamframe.io.redact import forget_hidden, links, redact, redact_text, secrets_in, secrets_of, shows_secrets
 from streamframe.io.store import StoreRangedFile, StoreStream
@@ -31,7 +31,7 @@ _EXTRAS = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), 
 
 @dataclass(frozen=True, repr=False)
 class RemoteLocation(Location):
-    """A file, or a glob, of an fsspec filesystem."""
+    """A file, a directory or a glob of an fsspec filesystem."""
 
     uri: str = field(repr=False)
     storage_options: dict[str, Any] = field(default_factory=dict, repr=False, hash=False)
@@ -46,17 +46,35 @@ class RemoteLocation(Location):
             link = link.partition("?")[0]
         return link.rpartition("/")[2]
 
-    def expand(self) -> Sequence[Location]:
-        if self.chained or not has_glob(self.uri):
+    @property
+    def folders(self) -> tuple[str, ...]:
+        return () if self.chained else tuple(self.uri.partition("://")[2].split("/")[:-1])
+
+    def expand(self, suffixes: Collection[str] = ()) -> Sequence[Location]:
+        # Asking whether it is a directory costs a request, which a name with a suffix does not call for.
+        may_be_directory = self.uri.endswith("/") or "." not in self.name
+        if self.chained or not (may_be_directory or has_glob(self.uri)):
             return (self,)
         fs, path = filesystem_and_path(self)
         # A listing that fsspec remembers knows neither new files nor new versions.
         fs.invalidate_cache()
+        if may_be_directory and self._guard(lambda: fs.isdir(path)):
+            listed = self._guard(lambda: sorted(fs.find(path, detail=False)))
+            found = shown_files([self._found(fs, path, one) for one in listed if not one.endswith("/")], suffixes)
+            if not found:
+                hint = "names with a leading dot or underscore are passed over."
+                raise SourceError(f"the directory {self.label} holds no file", source=self.label, hint=hint)
+            return found
+        if not has_glob(self.uri):
+            return (self,)
         with_name = self._guard(lambda: [path] if fs.exists(path) else sorted(fs.glob(path, detail=False)))
         if not with_name:
             raise SourceError(f"no file matches {self.label}", source=self.label, hint="check the glob's pattern.")
-        uris = [str(fs.unstrip_protocol(found)) for found in with_name]
-        return tuple(RemoteLocation(redact(uri), uri, self.storage_options, fs) for uri in uris)
+        return tuple(self._found(fs, path, one) for one in with_name)
+
+    def _found(self, fs: Any, given: str, path: str) -> RemoteLocation:
+        uri = str(fs.unstrip_protocol(path))
+        return RemoteLocation(redact(uri), uri, self.storage_options, fs, below=below(path, given))
 
     def open_ranged(self) -> RangedFile:
         fs, path = filesystem_and_path(self)

@@ -46,7 +46,7 @@ class Files(Source):
         return self.frozen.found
 
     def open(self, context: RunContext) -> OpenSource:
-        locations = self.paths.expand()
+        locations = self.paths.expand(self.format.suffixes)
         first = _open_part(self.format, locations[0], self.frozen.found, context.block_bytes, 0)
         self.frozen.found = first.schema
         return _OpenFiles(self.format, locations, first, context.block_bytes)

@@ -66,6 +66,7 @@ class CsvFormat(FileFormat):
     """
 
     name: ClassVar[str] = "csv"
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
 
     dtype: Mapping[str, Any] | tuple[tuple[str, pa.DataType], ...] = ()
     names: Sequence[str] | None = None

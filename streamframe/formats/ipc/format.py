@@ -26,6 +26,7 @@ class IpcFormat(FileFormat):
     """Arrow IPC, as a file with a footer or as a stream: the first bytes tell."""
 
     name: ClassVar[str] = "ipc"
+    suffixes: ClassVar[tuple[str, ...]] = (".arrow", ".arrows", ".feather", ".ipc")
 
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
         stream = location.open_stream()

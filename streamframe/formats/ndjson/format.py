@@ -57,6 +57,7 @@ class NdjsonFormat(FileFormat):
     """
 
     name: ClassVar[str] = "ndjson"
+    suffixes: ClassVar[tuple[str, ...]] = (".ndjson", ".jsonl")
 
     dtype: Mapping[str, Any] | tuple[tuple[str, pa.DataType], ...] = ()
     encoding: str = "utf-8"

@@ -37,6 +37,7 @@ class ParquetFormat(FileFormat):
     """Apache Parquet."""
 
     name: ClassVar[str] = "parquet"
+    suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
 
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
         file = location.open_ranged()
