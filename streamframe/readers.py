@@ -7,6 +7,8 @@ another library gets an error that says ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -24,6 +26,8 @@ from streamframe.plan.node import Scan
 from streamframe.plan.source import Source
 from streamframe.schema import parse_dtype
 from streamframe.sources.files import Files
+from streamframe.sources.hive import checked_hive
+from streamframe.sources.schemas import SchemaOver, checked_schema_over
 from streamframe.stream import StreamFrame
 
 if TYPE_CHECKING:
@@ -54,7 +58,8 @@ def read(path: Any, *, storage_options: Mapping[str, Any] | None = None, **forei
     Parameters
     ----------
     path
-        A str, a PathLike, a UPath, an open binary file, a glob, or a list of these; any fsspec scheme.
+        A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these; any
+        fsspec scheme.
     storage_options
         What fsspec takes for the scheme, and for http(s) what `read_csv` names.
 
@@ -103,6 +108,8 @@ def read_csv(
     comment: str | None = None,
     compression: str | None = "infer",
     errors: str = "raise",
+    schema: SchemaOver = "first",
+    hive: bool | Mapping[str, Any] | None = None,
     storage_options: Mapping[str, Any] | None = None,
     **foreign: Any,
 ) -> StreamFrame:
@@ -111,8 +118,10 @@ def read_csv(
     Parameters
     ----------
     path
-        A str, a PathLike, a UPath, an open binary file, a glob, or a list of these; any fsspec
-        scheme. The files of a list need the same columns.
+        A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these; any
+        fsspec scheme. Of a directory all files below it are read, sorted by name, without those whose
+        name starts with a dot or an underscore, and only those of the format where it has some; on a
+        store a directory whose name has a suffix is told by a ``/`` at its end.
     columns
         Only these, in this order; others are not converted.
     dtype
@@ -137,6 +146,18 @@ def read_csv(
     errors
         What a malformed or ill-typed record does. ``"raise"``: the run stops with a `DecodeError`
         that names row, column, value and byte offset.
+    schema
+        What holds over several files. ``"first"``: the columns and types of the first; a file that
+        lacks one, or has it with another type, is an error. ``"union"``: all files are looked at first,
+        their columns are put together and their types widened without loss; what a file lacks is
+        null. ``"strict"``: all are looked at first, and have the same columns, order and types, or a
+        `SchemaError` names file and column.
+    hive
+        Whether folders such as ``year=2024`` become columns, behind those of the files, whose columns
+        of the same name they replace. Types (int64, date, else text) are found over all paths. None:
+        those below a directory or glob that was given, where all paths have the same keys. True: those
+        of the whole path, and other keys are an error. ``{"zip": "string"}``: True, with types for
+        some. A filter on such columns spares the files that cannot match.
     storage_options
         What fsspec takes for the scheme: ``{"headers": {...}}`` for http, say. For http(s) also
         ``retries`` (5: attempts in a row without a new byte before giving up; 0 turns resuming
@@ -191,7 +212,7 @@ def read_csv(
         compression=compression,
         errors=errors,
     )
-    frame = _frame(Files(paths(path, storage_options), file_format))
+    frame = _frame(_files(path, file_format, schema, hive, storage_options))
     return frame if columns is None else frame.select(checked_names(columns))
 
 
@@ -203,6 +224,8 @@ def read_ndjson(
     encoding: str = "utf-8",
     compression: str | None = "infer",
     errors: str = "raise",
+    schema: SchemaOver = "first",
+    hive: bool | Mapping[str, Any] | None = None,
     storage_options: Mapping[str, Any] | None = None,
     **foreign: Any,
 ) -> StreamFrame:
@@ -215,7 +238,8 @@ def read_ndjson(
     Parameters
     ----------
     path
-        A str, a PathLike, a UPath, an open binary file, a glob, or a list of these; any fsspec scheme.
+        A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these; any
+        fsspec scheme.
     columns
         Only these, in this order; others are not converted, and fields that are new are left out.
     dtype
@@ -230,6 +254,8 @@ def read_ndjson(
     errors
         What a malformed or ill-typed record does. ``"raise"``: the run stops with a `DecodeError` or
         `SchemaError` that names row, column, value and byte offset.
+    schema, hive
+        What holds over several files, and columns from their paths: as in `read_csv`.
     storage_options
         What fsspec takes for the scheme; for http(s) also those of `read_csv`.
 
@@ -253,7 +279,7 @@ def read_ndjson(
         errors=errors,
         chosen=columns is not None,
     )
-    frame = _frame(Files(paths(path, storage_options), file_format))
+    frame = _frame(_files(path, file_format, schema, hive, storage_options))
     return frame if columns is None else frame.select(checked_names(columns))
 
 
@@ -262,6 +288,8 @@ def read_parquet(
     *,
     columns: Sequence[str] | None = None,
     filters: Expr | pc.Expression | Sequence[Any] | None = None,
+    schema: SchemaOver = "first",
+    hive: bool | Mapping[str, Any] | None = None,
     storage_options: Mapping[str, Any] | None = None,
     **foreign: Any,
 ) -> StreamFrame:
@@ -270,13 +298,15 @@ def read_parquet(
     Parameters
     ----------
     path
-        A str, a PathLike, a UPath, an open binary file, a glob, or a list of these; any fsspec
-        scheme. Of a remote file only the needed ranges are fetched.
+        A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these; any
+        fsspec scheme. Of a remote file only the needed ranges are fetched.
     columns
         Only these, in this order.
     filters
         An expression, or pandas' list of tuples ``[("x", ">", 0)]``. Row groups that cannot match
         by their statistics are not read.
+    schema, hive
+        What holds over several files, and columns from their paths: as in `read_csv`.
     storage_options
         What fsspec takes for the scheme, and for http(s) what `read_csv` names.
 
@@ -293,7 +323,7 @@ def read_parquet(
     >>> late = sf.read_parquet("flights.parquet", filters=sf.col("dep_delay") > 60)
     """
     refuse(foreign, read_parquet)
-    frame = _frame(Files(paths(path, storage_options), ParquetFormat()))
+    frame = _frame(_files(path, ParquetFormat(), schema, hive, storage_options))
     if filters is not None:
         frame = frame.filter(_predicate(filters))
     return frame if columns is None else frame.select(checked_names(columns))
@@ -303,6 +333,8 @@ def read_ipc(
     path: Any,
     *,
     columns: Sequence[str] | None = None,
+    schema: SchemaOver = "first",
+    hive: bool | Mapping[str, Any] | None = None,
     storage_options: Mapping[str, Any] | None = None,
     **foreign: Any,
 ) -> StreamFrame:
@@ -314,10 +346,12 @@ def read_ipc(
     Parameters
     ----------
     path
-        A str, a PathLike, a UPath, an open binary file, a glob, or a list of these; any fsspec scheme.
-        The files of a list need the same columns.
+        A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these; any
+        fsspec scheme.
     columns
         Only these, in this order.
+    schema, hive
+        What holds over several files, and columns from their paths: as in `read_csv`.
     storage_options
         What fsspec takes for the scheme, and for http(s) what `read_csv` names.
 
@@ -337,8 +371,14 @@ def read_ipc(
     >>> delays = sf.read_ipc("flights.arrow", columns=["carrier", "dep_delay"])
     """
     refuse(foreign, read_ipc)
-    frame = _frame(Files(paths(path, storage_options), IpcFormat()))
+    frame = _frame(_files(path, IpcFormat(), schema, hive, storage_options))
     return frame if columns is None else frame.select(checked_names(columns))
+
+
+def _files(
+    path: Any, file_format: FileFormat, schema: SchemaOver, hive: Any, storage_options: Mapping[str, Any] | None
+) -> Files:
+    return Files(paths(path, storage_options), file_format, checked_schema_over(schema), checked_hive(hive))
 
 
 def _frame(source: Source) -> StreamFrame:
@@ -350,7 +390,9 @@ def _predicate(filters: Any) -> Any:
         import pyarrow.parquet as pq
 
         try:
-            return as_expr(pq.filters_to_expression(list(filters)))
+            # Apart, since a condition on a key of the paths alone spares files.
+            ands = [[one] for one in filters] if all(isinstance(one, tuple) for one in filters) else [list(filters)]
+            return reduce(and_, (as_expr(pq.filters_to_expression(one)) for one in ands))
         except (ValueError, TypeError, IndexError) as error:
             raise PlanError(f"filters={filters!r} is malformed: {error}", hint='write [("x", ">", 0)].') from error
     return filters

@@ -56,6 +56,8 @@ class Expr(Operators, Methods):
         The value, if this is nothing but a literal.
     recipe : Recipe or None
         How to build this again once the types are known; None where they make no difference.
+    both : tuple of Expr
+        The two conditions that `&` joins; empty for anything else.
     """
 
     arrow: pc.Expression
@@ -66,6 +68,7 @@ class Expr(Operators, Methods):
     level: int = ATOM
     literal: pa.Scalar | None = None
     recipe: Recipe | None = None
+    both: tuple[Expr, ...] = ()
 
     def __repr__(self) -> Text:
         return self.text
@@ -86,6 +89,19 @@ class Expr(Operators, Methods):
             return self.columns
         printed = Text(self.arrow)
         return frozenset(name for name in names if name in printed)
+
+    @property
+    def conjuncts(self) -> tuple[Expr, ...]:
+        """The conditions that all hold where this is true, as far as `&` shows them."""
+        found: list[Expr] = []
+        left = [self]
+        while left:
+            expr = left.pop()
+            if expr.both:
+                left.extend(reversed(expr.both))
+            else:
+                found.append(expr)
+        return tuple(found)
 
     def alias(self, name: Text) -> Self:
         """Name the result."""
@@ -145,6 +161,7 @@ class Expr(Operators, Methods):
             name=next((arg.name for arg in args if arg.name is not None), None),
             level=level,
             recipe=recipe if _depends_on_types(recipe) else None,
+            both=args if function == "and_kleene" else (),
         )
 
     def reading(self, text: Text, level: int = ATOM) -> Expr:

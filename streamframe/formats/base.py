@@ -28,6 +28,26 @@ class FileFormat(ABC):
     name: ClassVar[str]
     # Of a directory that holds files with one of these, only they are read; compression's come behind them.
     suffixes: ClassVar[tuple[str, ...]] = ()
+    # Types are not written down in the file: any that the text can be read as may be expected.
+    text: ClassVar[bool] = False
+
+    def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
+        """Return the columns of a file as it alone tells them; of type null where no value does.
+
+        Raises
+        ------
+        SourceError, DecodeError
+            As `open`.
+        """
+        opened = self.open(location, expected=None, block_bytes=block_bytes)
+        try:
+            return opened.schema
+        finally:
+            opened.close()
+
+    def expected_of(self, found: pa.Schema, schema: pa.Schema) -> pa.Schema:
+        """Return what to expect of a file with the columns `found`, whose rows shall become those of `schema`."""
+        return pa.schema([schema.field(field.name) for field in found]) if self.text else found
 
     @abstractmethod
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:

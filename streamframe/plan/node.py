@@ -159,6 +159,8 @@ class Scan(Node):
             facts.append(f"columns={len(self.columns)}: {', '.join(self.columns) or '(only rows are counted)'}")
         if self.hint is not None:
             facts.append(f"where {self.hint.text}")
+            if spared := self.source.spared(self.hint):
+                facts.append(spared)
         if self.limit is not None:
             facts.append(f"stops after {self.limit:,} rows")
         return "; ".join(facts)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import pyarrow as pa
 
@@ -21,8 +21,22 @@ from streamframe.plan.report import Completeness
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from streamframe.expr import Expr
     from streamframe.plan.context import RunContext
     from streamframe.plan.node import Scan
+
+# What a source can tell of a row beside its columns: its file, and its number there, from 1.
+SourceFact = Literal["path", "row"]
+
+
+def fact_column(fact: SourceFact) -> str:
+    """Return the name of the column in which a source tells a fact; no file has one of that name."""
+    return f"source({fact!r})"
+
+
+def fact_type(fact: SourceFact) -> pa.DataType:
+    """Return the type of that column."""
+    return pa.string() if fact == "path" else pa.int64()
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,14 @@ class Source(ABC):
     def known_schema(self) -> pa.Schema | None:
         """The schema, where it is known without I/O."""
         return None
+
+    def telling(self, fact: SourceFact) -> Source | None:
+        """Return this source with a column `fact_column(fact)` more; None if it cannot tell."""
+        return None
+
+    def spared(self, predicate: Expr) -> str:
+        """Return what a predicate leaves to read, in a few words; empty where it takes I/O to know."""
+        return ""
 
     @abstractmethod
     def open(self, context: RunContext) -> OpenSource:

@@ -67,6 +67,7 @@ class CsvFormat(FileFormat):
 
     name: ClassVar[str] = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
+    text: ClassVar[bool] = True
 
     dtype: Mapping[str, Any] | tuple[tuple[str, pa.DataType], ...] = ()
     names: Sequence[str] | None = None
@@ -100,19 +101,42 @@ class CsvFormat(FileFormat):
         object.__setattr__(self, "names", _checked_names(self.names))
         object.__setattr__(self, "na_values", _checked_na_values(self.na_values))
 
+    def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
+        opened = self._opened(location, None, block_bytes, surveyed=True)
+        opened.close()
+        return opened.schema
+
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+        return self._opened(location, expected, block_bytes)
+
+    def expected_of(self, found: pa.Schema, schema: pa.Schema) -> pa.Schema:
+        self._require_typed(schema.names)
+        return super().expected_of(found, schema)
+
+    def _require_typed(self, names: Sequence[str]) -> None:
+        for name in dict(self.dtype):
+            if name not in names:
+                error = ColumnNotFoundError.among(name, names)
+                error.message = f"dtype: {error.message}"
+                raise error
+
+    def _opened(
+        self, location: Location, expected: pa.Schema | None, block_bytes: int, *, surveyed: bool = False
+    ) -> OpenFile:
         dialect = Dialect(self.sep, self.quotechar, self.escapechar, self.comment)
         stream = location.open_stream(compression=self.compression, encoding=self.encoding)
         records = CsvRecords(stream, dialect, block_bytes=block_bytes)
         opened = OpenText(records)
         try:
-            opened.decoding = self._looked_at(records, dialect, expected)
+            opened.decoding = self._looked_at(records, dialect, expected, surveyed=surveyed)
         except BaseException:
             opened.close()
             raise
         return opened
 
-    def _looked_at(self, records: CsvRecords, dialect: Dialect, expected: pa.Schema | None) -> Decoding:
+    def _looked_at(
+        self, records: CsvRecords, dialect: Dialect, expected: pa.Schema | None, *, surveyed: bool
+    ) -> Decoding:
         types: dict[str, pa.DataType] = dict(self.dtype)
         null_values = tuple(str(value) for value in self.na_values)  # type: ignore[union-attr]
         records.skip(BOM)
@@ -125,16 +149,16 @@ class CsvFormat(FileFormat):
             names=None if self.names is None else tuple(self.names),
             expected=expected,
         )
-        for name in types:
-            if name not in names:
-                error = ColumnNotFoundError.among(name, names)
-                error.message = f"dtype: {error.message}"
-                raise error
+        if expected is None and not surveyed:
+            self._require_typed(names)
         if expected is None:
             # Not a sample of empty lines: `peek_record` passes over those.
             sample = records.peek_piece() if records.peek_record() else None
             peeked = peek(records.stream) if sample is not None else []
-            expected = infer_schema(sample, dialect, names, types=types, null_values=null_values, peeked=peeked)
+            types = {name: kind for name, kind in types.items() if name in names}
+            expected = infer_schema(
+                sample, dialect, names, types=types, null_values=null_values, peeked=peeked, settled=not surveyed
+            )
         return Decoding(dialect, names, expected, null_values)
 
 

@@ -27,6 +27,7 @@ def infer_schema(
     types: Mapping[str, pa.DataType],
     null_values: tuple[str, ...],
     peeked: Sequence[bytearray] = (),
+    settled: bool = True,
 ) -> pa.Schema:
     """Return the schema of a file.
 
@@ -44,6 +45,8 @@ def infer_schema(
         What spells a null, besides Arrow's own spellings.
     peeked
         Bytes from further on, which may start and end anywhere; ignored where they do not fit.
+    settled
+        A column without a value is text; otherwise it is null, for other files to tell.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def infer_schema(
         found = [_unified(one, two) for one, two in zip(found, other, strict=True)]
     return pa.schema(
         [
-            (name, pa.string() if pa.types.is_null(kind) and name not in types else kind)
+            (name, pa.string() if settled and pa.types.is_null(kind) and name not in types else kind)
             for name, kind in zip(names, found, strict=True)
         ]
     )

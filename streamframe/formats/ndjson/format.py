@@ -58,6 +58,7 @@ class NdjsonFormat(FileFormat):
 
     name: ClassVar[str] = "ndjson"
     suffixes: ClassVar[tuple[str, ...]] = (".ndjson", ".jsonl")
+    text: ClassVar[bool] = True
 
     dtype: Mapping[str, Any] | tuple[tuple[str, pa.DataType], ...] = ()
     encoding: str = "utf-8"
@@ -73,13 +74,27 @@ class NdjsonFormat(FileFormat):
         # Frozen and hashable from here on, whatever the caller passed.
         object.__setattr__(self, "dtype", checked_dtypes(self.dtype, require_readable))
 
+    def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
+        opened = self._opened(location, None, block_bytes, surveyed=True)
+        opened.close()
+        return opened.schema
+
+    def expected_of(self, found: pa.Schema, schema: pa.Schema) -> pa.Schema:
+        # A field that the sample lacks may come later all the same; one that never comes is null.
+        return schema
+
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+        return self._opened(location, expected, block_bytes)
+
+    def _opened(
+        self, location: Location, expected: pa.Schema | None, block_bytes: int, *, surveyed: bool = False
+    ) -> OpenFile:
         stream = location.open_stream(compression=self.compression, encoding=self.encoding)
         records = LineRecords(stream, block_bytes=block_bytes)
         opened = OpenText(records)
         try:
             records.skip(BOM)
-            schema = self._inferred(records) if expected is None else expected
+            schema = self._inferred(records, surveyed=surveyed) if expected is None else expected
         except BaseException:
             opened.close()
             raise
@@ -87,20 +102,20 @@ class NdjsonFormat(FileFormat):
         opened.decoding = Decoding(schema, schema, text, self.chosen)
         return opened
 
-    def _inferred(self, records: LineRecords) -> pa.Schema:
+    def _inferred(self, records: LineRecords, *, surveyed: bool) -> pa.Schema:
         records.skip_whitespace()
         piece = records.peek_piece()
         types = dict(self.dtype)
         found = pa.schema([])
         if piece is not None:
             sample = bytes(memoryview(piece.data)[piece.start : piece.stop])
-            inferred = infer_schema([sample, *map(whole_lines, peek(records.stream))])
+            inferred = infer_schema([sample, *map(whole_lines, peek(records.stream))], settled=not surveyed)
             if inferred is None:
                 first = sample.split(b"\n", 1)[0].strip()
                 error = refused(first, found, frozenset(), strict=True)
                 raise error.locate(source=records.stream.label, row=1, byte_offset=piece.byte_offset)
             found = inferred
-        elif not types:
+        elif not types and not surveyed:
             raise DecodeError(
                 f"{records.stream.label} is empty: no record to know the columns of",
                 source=records.stream.label,

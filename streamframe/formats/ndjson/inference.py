@@ -18,13 +18,14 @@ _KINDS = json.JSONDecoder(parse_int=lambda _: 0, parse_float=lambda _: 0.0)
 _SCALARS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 
-def infer_schema(samples: Iterable[bytes | bytearray]) -> pa.Schema | None:
+def infer_schema(samples: Iterable[bytes | bytearray], *, settled: bool = True) -> pa.Schema | None:
     """Return the schema of the records in these samples; None if there is none.
 
-    Lines that are no records are passed over: the reader comes by, in order, and will tell.
+    Lines that are no records are passed over: the reader comes by, in order, and will tell. What has
+    no value is text; if not `settled`, it is null, for other files to tell.
     """
     rows = [row for sample in samples for row in _records(sample)]
-    return pa.schema(_fields(rows)) if rows else None
+    return pa.schema(_fields(rows, settled)) if rows else None
 
 
 def whole_lines(data: bytearray) -> bytes:
@@ -32,27 +33,30 @@ def whole_lines(data: bytearray) -> bytes:
     return bytes(data[data.find(b"\n") + 1 : data.rfind(b"\n") + 1])
 
 
-def infer_type(values: Sequence[Any]) -> pa.DataType:
+def infer_type(values: Sequence[Any], *, settled: bool = True) -> pa.DataType:
     """Return the narrowest type that holds these parsed values."""
     kinds = {type(value) for value in values} - {type(None)}
+    if not kinds and not settled:
+        return pa.null()
     if kinds == {int, float}:
         return pa.float64()
     if len(kinds) != 1:
         return pa.string()
     kind = kinds.pop()
     if kind is dict:
-        return pa.struct(_fields([value for value in values if value is not None]))
+        return pa.struct(_fields([value for value in values if value is not None], settled))
     if kind is list:
-        return pa.list_(infer_type([item for value in values if value is not None for item in value]))
+        items = [item for value in values if value is not None for item in value]
+        return pa.list_(infer_type(items, settled=settled))
     return _SCALARS[kind]
 
 
-def _fields(rows: list[dict[str, Any]]) -> list[tuple[str, pa.DataType]]:
+def _fields(rows: list[dict[str, Any]], settled: bool) -> list[tuple[str, pa.DataType]]:
     columns: dict[str, list[Any]] = {}
     for row in rows:
         for name, value in row.items():
             columns.setdefault(name, []).append(value)
-    return [(name, infer_type(values)) for name, values in columns.items()]
+    return [(name, infer_type(values, settled=settled)) for name, values in columns.items()]
 
 
 def _records(sample: bytes | bytearray) -> Iterator[dict[str, Any]]:

@@ -69,7 +69,9 @@ class _OpenParquet(OpenFile):
     def read(self, scan: Scan, *, part: int) -> BlockReader:
         groups = list(range(self._metadata.num_row_groups))
         if scan.hint is not None:
-            groups = matching_row_groups(self._file, self._metadata, self._schema, scan.hint)
+            # It may speak of columns that are not in the file, such as those of a directory's keys.
+            schema = scan.source.known_schema or self._schema
+            groups = matching_row_groups(self._file, self._metadata, schema, scan.hint)
         wanted = list(self._schema.names if scan.columns is None else scan.columns)
         return _ParquetReader(
             self._file,

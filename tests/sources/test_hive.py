@@ -1,0 +1,148 @@
+"""Keys in paths: typed columns behind those of the files, and files that need not be opened."""
+
+import datetime
+import os
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import streamframe as sf
+
+
+def put(path, **columns):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path)
+
+
+def lake(folder, years=(2023, 2024), carriers=("AA", "UA")):
+    for year in years:
+        for carrier in carriers:
+            put(folder / f"year={year}" / f"carrier={carrier}" / "part.parquet", id=[year, year + 1])
+    return folder
+
+
+def rows(frame):
+    return frame.to_arrow().to_pylist()
+
+
+def test_keys_of_the_paths_become_typed_columns_behind_those_of_the_files(tmp_path):
+    frame = sf.read_parquet(lake(tmp_path))
+    assert frame.schema == pa.schema([("id", pa.int64()), ("year", pa.int64()), ("carrier", pa.string())])
+    assert rows(frame)[2] == {"id": 2023, "year": 2023, "carrier": "UA"}
+    assert frame.count() == 8
+    assert rows(frame.select("carrier").limit(1)) == [{"carrier": "AA"}]
+
+
+def test_types_are_found_over_all_paths(tmp_path):
+    for n, (day, code) in enumerate(
+        [("2024-01-31", "7"), ("__HIVE_DEFAULT_PARTITION__", "x%2Fy"), ("2024-02-01", "8")]
+    ):
+        put(tmp_path / f"day={day}" / f"code={code}" / f"{n}.parquet", n=[n])
+    frame = sf.read_parquet(tmp_path)
+    assert frame.schema.types[1:] == [pa.date32(), pa.string()]
+    assert {row["n"]: (row["day"], row["code"]) for row in rows(frame)} == {
+        0: (datetime.date(2024, 1, 31), "7"),
+        1: (None, "x/y"),
+        2: (datetime.date(2024, 2, 1), "8"),
+    }
+
+
+def test_types_of_keys_can_be_given(tmp_path):
+    put(tmp_path / "zip=01234" / "a.parquet", n=[1])
+    assert rows(sf.read_parquet(tmp_path))[0]["zip"] == 1234
+    assert rows(sf.read_parquet(tmp_path, hive={"zip": "string"}))[0]["zip"] == "01234"
+    with pytest.raises(sf.SchemaError, match="no key of the paths"):
+        sf.read_parquet(tmp_path, hive={"zap": "string"}).count()
+    put(tmp_path / "zip=none" / "b.parquet", n=[1])
+    with pytest.raises(sf.SchemaError, match=r"'none' in the path of .*zip=none/b.parquet, which is no int64"):
+        sf.read_parquet(tmp_path, hive={"zip": "int64"}).count()
+
+
+def test_keys_that_differ_are_no_columns_unless_they_are_asked_for(tmp_path):
+    put(tmp_path / "a=1" / "x.parquet", n=[1])
+    put(tmp_path / "b=1" / "x.parquet", n=[1])
+    assert sf.read_parquet(tmp_path).columns == ["n"]
+    with pytest.raises(sf.SchemaError, match="b=1"):
+        sf.read_parquet(tmp_path, hive=True).count()
+
+
+def test_only_folders_below_what_was_given_count_unless_they_are_asked_for(tmp_path):
+    lake(tmp_path)
+    assert sf.read_parquet(tmp_path / "year=2024").columns == ["id", "carrier"]
+    assert sf.read_parquet(tmp_path / "year=*" / "carrier=AA" / "*.parquet").columns == ["id", "year", "carrier"]
+    one = tmp_path / "year=2024" / "carrier=AA" / "part.parquet"
+    assert sf.read_parquet(one).columns == ["id"]
+    assert sf.read_parquet(one, hive=True).columns == ["id", "year", "carrier"]
+    assert sf.read_parquet(tmp_path, hive=False).columns == ["id"]
+
+
+def test_the_path_wins_over_a_column_of_the_same_name(tmp_path):
+    put(tmp_path / "year=2024" / "a.parquet", year=["wrong"], n=[1])
+    assert rows(sf.read_parquet(tmp_path)) == [{"n": 1, "year": 2024}]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ndjson"])
+def test_text_files_have_keys_as_well(tmp_path, suffix):
+    (tmp_path / "year=2024").mkdir()
+    (tmp_path / "year=2024" / f"a.{suffix}").write_text({"csv": "n\n1\n", "ndjson": '{"n": 1}\n'}[suffix])
+    read = {"csv": sf.read_csv, "ndjson": sf.read_ndjson}[suffix]
+    assert rows(read(tmp_path).filter(sf.col("year") == 2024)) == [{"n": 1, "year": 2024}]
+    assert rows(read(tmp_path, columns=["year"])) == [{"year": 2024}]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        [sf.col("year") == 2024],
+        [(sf.col("year") == 2024) & (sf.col("id") > 0)],
+        [sf.col("id") > 0, sf.col("year") > 2023],
+        [sf.col("year").is_in([2024]) & sf.col("carrier").is_not_null()],
+    ],
+)
+def test_files_that_cannot_match_are_not_opened(tmp_path, wanted):
+    frame = sf.read_parquet(lake(tmp_path))
+    assert frame.schema.names  # the first file is looked at for the columns
+    for path in (tmp_path / "year=2023").rglob("*.parquet"):
+        path.write_bytes(b"no Parquet at all")
+    found = frame.filter(*wanted)
+    assert {row["year"] for row in rows(found)} == {2024}
+    assert "2 of 4 files" in found.explain()
+
+
+def test_filters_of_pandas_spare_files_too(tmp_path):
+    frame = sf.read_parquet(lake(tmp_path), filters=[("year", "=", 2024), ("id", ">", 2024)])
+    assert len(rows(frame)) == 2
+    assert "2 of 4 files" in frame.explain()
+
+
+def test_no_file_is_left_where_none_can_match(tmp_path):
+    frame = sf.read_parquet(lake(tmp_path)).filter(sf.col("year") == 1999)
+    assert rows(frame) == []
+    assert frame.count() == 0
+
+
+def test_a_file_whose_key_is_null_matches_no_comparison_but_is_null(tmp_path):
+    put(tmp_path / "year=__HIVE_DEFAULT_PARTITION__" / "a.parquet", n=[1])
+    put(tmp_path / "year=2024" / "a.parquet", n=[2])
+    frame = sf.read_parquet(tmp_path)
+    assert rows(frame.filter(sf.col("year") != 2024)) == []
+    assert rows(frame.filter(sf.col("year").is_null())) == [{"n": 1, "year": None}]
+
+
+def test_conditions_on_keys_do_not_keep_row_groups_from_being_spared(tmp_path):
+    path = tmp_path / "year=2024" / "a.parquet"
+    path.parent.mkdir()
+    pq.write_table(pa.table({"id": range(10_000)}), path, row_group_size=1_000)
+    frame = sf.read_parquet(tmp_path).filter((sf.col("year") == 2024) & (sf.col("id") >= 9_500))
+    with frame.iter_batches() as batches:
+        assert sum(batch.num_rows for batch in batches) == 500
+        assert batches.stats().bytes_read < os.path.getsize(path) / 4
+
+
+def test_a_new_file_with_other_keys_is_told_in_a_second_run(tmp_path):
+    frame = sf.read_parquet(lake(tmp_path))
+    assert frame.count() == 8
+    put(tmp_path / "year=2025" / "a.parquet", id=[1])
+    with pytest.raises(sf.SchemaError, match="year=2025"):
+        frame.count()
