@@ -25,6 +25,7 @@ from streamframe.grouped import GroupedFrame
 from streamframe.in_memory import from_arrow, from_batches, from_pandas
 from streamframe.options import options, set_options
 from streamframe.plan.report import RunReport, Stats
+from streamframe.plan.telling import source
 from streamframe.readers import read, read_csv, read_ipc, read_ndjson, read_parquet
 from streamframe.stream import StreamFrame, concat
 from streamframe.transforms.aggregates import Aggregate, count
@@ -67,6 +68,7 @@ __all__ = [
     "read_ndjson",
     "read_parquet",
     "set_options",
+    "source",
     "when",
 ]
 

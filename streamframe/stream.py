@@ -30,6 +30,8 @@ from streamframe.pandas_frame import DtypeBackend, checked_backend, outside_pyth
 from streamframe.plan.arguments import checked_schema, refuse
 from streamframe.plan.node import Node
 from streamframe.plan.report import RunReport
+from streamframe.plan.source import fact_column
+from streamframe.plan.telling import facts_of, telling, with_facts
 from streamframe.schema import parse_dtype
 from streamframe.sinks.files import File
 from streamframe.transforms.cast import Cast
@@ -129,7 +131,9 @@ class StreamFrame:
            b  ten
         0  2   10
         """
-        return self._with(Select(self._plan, tuple(as_column(column) for column in _flat(columns))))
+        exprs = tuple(as_column(column) for column in _flat(columns))
+        frame, _ = self._telling(exprs)
+        return frame._with(Select(frame._plan, exprs))
 
     def drop(self, *columns: str | Sequence[str]) -> StreamFrame:
         """Leave these columns out."""
@@ -175,7 +179,9 @@ class StreamFrame:
             km       m
         0  1.5  1500.0
         """
-        return self._with(WithColumns(self._plan, tuple((name, as_expr(expr)) for name, expr in exprs.items())))
+        pairs = tuple((name, as_expr(expr)) for name, expr in exprs.items())
+        frame, spent = self._telling([expr for _, expr in pairs])
+        return frame._with(WithColumns(frame._plan, pairs, spent))
 
     def map_batches(
         self,
@@ -463,6 +469,14 @@ class StreamFrame:
         # Where the schema is known already, a typo is told at the verb it stands in.
         return StreamFrame(node, None if self._known is None else node.produces(self._known))
 
+    def _telling(self, exprs: Sequence[Expr]) -> tuple[StreamFrame, tuple[str, ...]]:
+        """Return a frame that hands on what the expressions ask of the source, and in which columns."""
+        facts = facts_of(exprs)
+        if not facts:
+            return self, ()
+        frame = StreamFrame(telling(self._plan, facts), with_facts(self._known, facts))
+        return frame, tuple(fact_column(fact) for fact in facts)
+
     def _sized(self, rows: int | None, name: str) -> StreamFrame:
         if rows is None:
             return self
@@ -547,7 +561,13 @@ def _names(names: Sequence[Any], verb: str) -> list[str]:
 def _condition(predicate: Any) -> Expr:
     if predicate is None or isinstance(predicate, str):
         raise PlanError(f"filter needs an expression, got {predicate!r}", hint="write filter(sf.col('fare') > 10).")
-    return as_expr(predicate)
+    condition = as_expr(predicate)
+    if facts_of([condition]):
+        raise PlanError(
+            f"filter cannot ask for {condition.text} itself",
+            hint="make it a column first: .with_columns(file=sf.source()).filter(sf.col('file') == ...).",
+        )
+    return condition
 
 
 def _function(fn: Any, verb: str) -> Callable[..., Any]:

@@ -96,6 +96,10 @@ class Node(ABC):
         """Tell whether the output column of this name is the input's, untouched."""
         return False
 
+    def carrying(self, column: str) -> Self | None:
+        """Return a step that hands on one more column of its input as it is; None if there is none."""
+        return self if self.passes(column) else None
+
     def rows_wanted(self, limit: int | None) -> int | None:
         """Return how many input rows suffice for the first `limit` output rows; None is all."""
         return limit if self.rowwise and self.rows == "same" else None

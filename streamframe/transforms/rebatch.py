@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import pyarrow as pa
 
@@ -27,6 +27,9 @@ class Rebatch(Transform):
 
     def produces(self, *schemas: pa.Schema) -> pa.Schema:
         return schemas[0]
+
+    def carrying(self, column: str) -> Self:
+        return self
 
     def needs(self, columns: Columns, schema: pa.Schema | None) -> Columns:
         return columns

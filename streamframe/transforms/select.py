@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 import pyarrow as pa
 
 from streamframe.errors import PlanError
-from streamframe.expr import Expr, evaluate_all, result_type
+from streamframe.expr import Expr, col, evaluate_all, result_type
 from streamframe.plan.node import Columns, Rows, Transform
 from streamframe.schema import check_columns
 
@@ -39,6 +39,9 @@ class Select(Transform):
             return self
         kept = tuple(expr for expr in self.exprs if output_name(expr) in columns)
         return dataclasses.replace(self, exprs=kept)
+
+    def carrying(self, column: str) -> Self:
+        return self if self.passes(column) else dataclasses.replace(self, exprs=(*self.exprs, col(column)))
 
     def passes(self, column: str) -> bool:
         return any(expr.column == column and output_name(expr) == column for expr in self.exprs)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import pyarrow as pa
 
@@ -29,6 +29,9 @@ class Slice(Transform):
 
     def needs(self, columns: Columns, schema: pa.Schema | None) -> Columns:
         return columns
+
+    def carrying(self, column: str) -> Self:
+        return self
 
     def rows_wanted(self, limit: int | None) -> int | None:
         length = min((n for n in (self.length, limit) if n is not None), default=None)

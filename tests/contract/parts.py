@@ -92,6 +92,7 @@ SOURCES = {
     "ndjson": lambda folder, data: _ndjson(_file(folder, "a.ndjson", ndjson_bytes(data))),
     "ndjson.gz": lambda folder, data: _ndjson(_file(folder, "a.jsonl.gz", gzip.compress(ndjson_bytes(data)))),
     "csv glob": lambda folder, data: (_halves(folder, data), sf.read_csv(folder / "half-*.csv"))[1],
+    "csv directory": lambda folder, data: (_halves(folder, data), sf.read_csv(folder, schema="union"))[1],
     "csv list": lambda folder, data: sf.read_csv(_halves(folder, data)),
     "parquet": lambda folder, data: sf.read_parquet(_file(folder, "a.parquet", parquet_bytes(data))),
     "one row group": lambda folder, data: sf.read_parquet(_file(folder, "b.parquet", parquet_bytes(data, 10**9))),
