@@ -26,7 +26,7 @@ from streamframe.in_memory import from_arrow, from_batches, from_pandas
 from streamframe.options import options, set_options
 from streamframe.plan.report import RunReport, Stats
 from streamframe.plan.telling import source
-from streamframe.readers import read, read_csv, read_ipc, read_ndjson, read_parquet
+from streamframe.readers import infer_schema, read, read_csv, read_ipc, read_ndjson, read_parquet
 from streamframe.stream import StreamFrame, concat
 from streamframe.transforms.aggregates import Aggregate, count
 
@@ -60,6 +60,7 @@ __all__ = [
     "from_batches",
     "from_pandas",
     "function",
+    "infer_schema",
     "lit",
     "options",
     "read",

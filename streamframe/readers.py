@@ -20,11 +20,11 @@ from streamframe.formats.csv import CsvFormat
 from streamframe.formats.ipc import IpcFormat
 from streamframe.formats.ndjson import NdjsonFormat
 from streamframe.formats.parquet import ParquetFormat
-from streamframe.io.locations import paths
+from streamframe.io.locations import Paths, paths
 from streamframe.plan.arguments import checked_names, refuse
 from streamframe.plan.node import Scan
 from streamframe.plan.source import Source
-from streamframe.schema import parse_dtype
+from streamframe.schema import dtype_name, parse_dtype
 from streamframe.sources.files import Files
 from streamframe.sources.hive import checked_hive
 from streamframe.sources.schemas import SchemaOver, checked_schema_over
@@ -78,6 +78,49 @@ def read(path: Any, *, storage_options: Mapping[str, Any] | None = None, **forei
             f"read has no argument {name!r}", hint="the reader of the format, such as read_csv, takes more than read."
         )
     given = paths(path, storage_options)
+    return _frame(Files(given, _format_of(given)))
+
+
+def infer_schema(path: Any, *, format: str | None = None, **options: Any) -> dict[str, str]:
+    r"""Return the columns and the names of their types, to be pasted as ``dtype=``.
+
+    Reads what `StreamFrame.schema` reads: a sample of text files, the footers of others.
+
+    Parameters
+    ----------
+    path
+        What the readers take.
+    format
+        ``"csv"``, ``"ndjson"``, ``"parquet"`` or ``"ipc"``. Default: the suffix of the path tells.
+    **options
+        Those of the format's reader, such as ``sep=`` or ``schema="union"``.
+
+    Raises
+    ------
+    PlanError
+        If neither format nor suffix is known, or the reader has no such option.
+    SourceError, DecodeError, SchemaError
+        If the files cannot be read, or do not fit together.
+
+    Examples
+    --------
+    >>> import io, streamframe as sf
+    >>> sf.infer_schema(io.BytesIO(b"zip,fare\n01234,2.5"), format="csv")
+    {'zip': 'int64', 'fare': 'float64'}
+    """
+    readers = {"csv": read_csv, "ndjson": read_ndjson, "parquet": read_parquet, "ipc": read_ipc}
+    if format is None:
+        found = _format_of(paths(path, options.get("storage_options")))
+        format = found.name
+        if isinstance(found, CsvFormat):
+            options = {"sep": found.sep, **options}
+    if format not in readers:
+        raise PlanError(f"format needs one of {', '.join(readers)}, got {format!r}", hint=did_you_mean(format, readers))
+    frame: StreamFrame = readers[format](path, **options)
+    return {field.name: dtype_name(field.type) for field in frame.schema}
+
+
+def _format_of(given: Paths) -> FileFormat:
     make = _SUFFIXES.get(given.suffix)
     if make is None:
         near = did_you_mean(given.suffix, _SUFFIXES) if given.suffix else None
@@ -89,7 +132,7 @@ def read(path: Any, *, storage_options: Mapping[str, Any] | None = None, **forei
             hint=(f"{near} " if near else "")
             + f"known: {', '.join(_SUFFIXES)}; otherwise use the reader of its format, such as read_csv.",
         )
-    return _frame(Files(given, make()))
+    return make()
 
 
 def read_csv(

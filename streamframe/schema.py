@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -48,6 +49,9 @@ _PYTHON: dict[object, pa.DataType] = {
     datetime.timedelta: pa.duration("us"),
     decimal.Decimal: pa.decimal128(38, 9),
 }
+# numpy's letters; a byte order may stand before them, since values are written in ours anyway.
+_NUMPY = re.compile(r"[<>=|]?(?:([iuf])([1248])|(b1|\?)|(U[0-9]*|O)|(S[0-9]*)|([mM])8(\[\w+\])?)")
+_LETTERS = {"i": "int", "u": "uint", "f": "float", "m": "timedelta64", "M": "datetime64"}
 # Arrow's own names for types that we call by a clearer one.
 _SPELLED = {"float": "float32", "double": "float64", "halffloat": "float16"}
 
@@ -59,8 +63,9 @@ def parse_dtype(value: Any) -> pa.DataType:
     ----------
     value
         A `pyarrow.DataType`; a name of Arrow's (``"timestamp[us, UTC]"``, ``"decimal128(10, 2)"``),
-        pandas' (``"Int64"``, ``"datetime64[ns]"``, ``"string[pyarrow]"``) or numpy's; a dtype
-        object of theirs; or a Python type. ``"float"`` has 64 bits, as everywhere but in Arrow.
+        pandas' (``"Int64"``, ``"datetime64[ns]"``, ``"string[pyarrow]"``) or numpy's (``"float32"``,
+        ``"f4"``, ``"<M8[us]"``); a dtype object of theirs; or a Python type. ``"float"`` has 64 bits,
+        as everywhere but in Arrow.
 
     Raises
     ------
@@ -90,8 +95,8 @@ def parse_dtype(value: Any) -> pa.DataType:
 def dtype_name(dtype: pa.DataType) -> str:
     """Return a name that can be pasted, as in ``dtype={"zip": "string"}``; `parse_dtype` reads it back.
 
-    Structs, maps and other types that have no short name are printed as Arrow does; a dictionary
-    is a ``"category"``, whatever its indices are.
+    Types that have no short name are printed as Arrow does; a dictionary is a ``"category"``, whatever
+    its indices are. A field of a struct whose name is no word stands in double quotes.
     """
     if pa.types.is_dictionary(dtype):
         return "category"
@@ -99,6 +104,10 @@ def dtype_name(dtype: pa.DataType) -> str:
         return f"list<{dtype_name(dtype.value_type)}>"
     if pa.types.is_large_list(dtype):
         return f"large_list<{dtype_name(dtype.value_type)}>"
+    if pa.types.is_struct(dtype):
+        return f"struct<{', '.join(f'{_field_name(field.name)}: {dtype_name(field.type)}' for field in dtype)}>"
+    if pa.types.is_map(dtype):
+        return f"map<{dtype_name(dtype.key_type)}, {dtype_name(dtype.item_type)}>"
     return _SPELLED.get(str(dtype), str(dtype))
 
 
@@ -156,7 +165,9 @@ def _named(name: str) -> pa.DataType:
         # pandas' names of Arrow's types are Arrow's: there "float" does have 32 bits.
         text = text.removesuffix("[pyarrow]")
         text = _SPELLED.get(text, text)
-    known = _NAMED.get(text.removesuffix("[python]").lower()) or _with_parameters(text)
+    known = _NAMED.get(text.removesuffix("[python]").lower()) or _numpy_code(text)
+    if known is None:
+        known = _with_parameters(text)
     if known is None:
         raise SchemaError(f"the type {name!r} is not known", hint=_dtype_hint(text))
     return known
@@ -177,7 +188,49 @@ def _with_parameters(text: str) -> pa.DataType | None:
     found = re.fullmatch(r"(large_)?list<(?:(?:item|element): )?(.+)>", text)
     if found:
         return (pa.large_list if found[1] else pa.list_)(_named(found[2]))
-    return None
+    found = re.fullmatch(r"fixed_size_binary\[(\d+)\]", text)
+    if found:
+        return pa.binary(int(found[1]))
+    found = re.fullmatch(r"(struct|map)<(.*)>", text, re.DOTALL)
+    return _nested(found[1], _pieces(found[2])) if found else None
+
+
+def _numpy_code(text: str) -> pa.DataType | None:
+    found = _NUMPY.fullmatch(text)
+    if found is None:
+        return None
+    number, nbytes, truth, string, _, moment, unit = found.groups()
+    if number:
+        return _NAMED.get(f"{_LETTERS[number]}{8 * int(nbytes)}")  # there is no f1
+    if moment:
+        return _named(_LETTERS[moment] + (unit or ""))
+    return pa.bool_() if truth else pa.string() if string else pa.binary()
+
+
+def _nested(kind: str, pieces: list[str]) -> pa.DataType | None:
+    if kind == "map":
+        return pa.map_(*map(_named, pieces)) if len(pieces) == 2 else None
+    fields = [re.fullmatch(r'("(?:[^"\\]|\\.)*"|[^":]*): (.+)', piece, re.DOTALL) for piece in pieces]
+    if not all(fields):
+        return None
+    named = [(json.loads(field[1]) if field[1][:1] == '"' else field[1], _named(field[2])) for field in fields if field]
+    return pa.struct(named)
+
+
+def _pieces(text: str) -> list[str]:
+    """Return what the commas separate that stand in no brackets and no quotes."""
+    pieces, depth = [""], 0
+    for token in re.findall(r'"(?:[^"\\]|\\.)*"|.', text, re.DOTALL):
+        depth += (token in "<([") - (token in ">)]")
+        if token == "," and not depth:
+            pieces.append("")
+        else:
+            pieces[-1] += token
+    return [piece.strip() for piece in pieces if piece.strip()]
+
+
+def _field_name(name: str) -> str:
+    return name if re.fullmatch(r"\w+", name) else json.dumps(name, ensure_ascii=False)
 
 
 def _dtype_hint(text: str) -> str:
