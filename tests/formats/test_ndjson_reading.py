@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import streamframe as sf
 from streamframe.errors import BudgetError, DecodeError, PlanError
 from streamframe.formats import records
 from streamframe.formats.ndjson import NdjsonFormat
@@ -232,3 +233,16 @@ def test_an_argument_that_cannot_work_is_named_at_the_call(arguments, named):
 def test_a_format_is_hashable_and_equal_by_its_options():
     assert hash(NdjsonFormat(dtype={"a": "int8"})) == hash(NdjsonFormat(dtype={"a": pa.int8()}))
     assert NdjsonFormat(encoding="latin-1") != NdjsonFormat()
+
+
+def test_floats_that_first_come_in_the_middle_or_at_the_end_of_a_large_file_are_in_the_sample(tmp_path):
+    lines = ['{"n": 1, "pad": "' + "x" * 80 + '"}'] * 20_000
+    for places in (range(10_000, 15_000, 100), [19_990]):
+        late = [*lines]
+        for place in places:
+            late[place] = '{"n": 1.5}'
+        (tmp_path / "a.ndjson").write_text("\n".join(late) + "\n")
+        with sf.options(memory="4MB"):
+            frame = sf.read_ndjson(tmp_path / "a.ndjson")
+            assert frame.schema.field("n").type == pa.float64()
+            assert frame.filter(sf.col("n") > 1).count() == len(places)
