@@ -27,7 +27,7 @@ def require_columns(found: pa.Schema, expected: pa.Schema, label: str) -> None:
                 f"{label} has no column {field.name!r}, which the first file has",
                 source=label,
                 column=field.name,
-                hint="read the files apart, and concat what you select of them.",
+                hint='pass schema="union": what a file lacks is null.',
             )
         if found.field(field.name).type != field.type:
             raise SchemaError(
@@ -35,5 +35,5 @@ def require_columns(found: pa.Schema, expected: pa.Schema, label: str) -> None:
                 f"but {field.type} in the first file",
                 source=label,
                 column=field.name,
-                hint="read the files apart, cast, and concat them.",
+                hint='pass schema="union": types are widened where nothing is lost.',
             )

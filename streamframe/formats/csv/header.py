@@ -103,7 +103,7 @@ def require_columns(names: Sequence[str], expected: pa.Schema, label: str) -> No
                 f"{label} has a column {name!r}, which the first file does not have",
                 source=label,
                 column=name,
-                hint="read files of other columns on their own.",
+                hint='pass schema="union": what a file lacks is null.',
             )
 
 
