@@ -83,7 +83,7 @@ def test_a_consumer_that_does_not_come_back_stops_the_reader_at_the_budget():
     next(batches)
     while scan.waiting_on != "consumer":
         assert reader.read < 9, "the reader went beyond the budget"
-    assert reader.read == 7
+    assert reader.read == 5
     scan.close()
     batches.close()
 
