@@ -12,28 +12,21 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, NoReturn, ParamSpec
 import pyarrow as pa
 
 from streamframe.display.html import plan_html
-from streamframe.display.progress import ProgressLine
 from streamframe.display.text import explain_text, plan_text
 from streamframe.engines.iteration import Iteration
-from streamframe.engines.local import export, optimized_plan, peek_schema
+from streamframe.engines.local import optimized_plan, peek_schema
 from streamframe.errors import PlanError
+from streamframe.exports import Exports
 from streamframe.expr import Expr, as_column, as_expr
 from streamframe.foreign import other_name
-from streamframe.formats.base import FileEncoding
-from streamframe.formats.csv import CsvEncoding
-from streamframe.formats.ipc import IpcEncoding
-from streamframe.formats.ndjson import NdjsonEncoding
-from streamframe.formats.parquet import ParquetEncoding
 from streamframe.grouped import GroupedFrame
-from streamframe.options import current_options, parse_bytes
+from streamframe.options import parse_bytes
 from streamframe.pandas_frame import DtypeBackend, checked_backend, outside_python, to_chunk, to_frame
-from streamframe.plan.arguments import checked_schema, refuse
+from streamframe.plan.arguments import checked_schema
 from streamframe.plan.node import Node
-from streamframe.plan.report import RunReport
 from streamframe.plan.source import fact_column
 from streamframe.plan.telling import facts_of, telling, with_facts
 from streamframe.schema import parse_dtype
-from streamframe.sinks.files import File
 from streamframe.transforms.cast import Cast
 from streamframe.transforms.concat import Concat
 from streamframe.transforms.filter import Filter
@@ -55,7 +48,7 @@ _UNFOLDED_ROWS = 1024
 _MAX_ROWS = 2**62
 
 
-class StreamFrame:
+class StreamFrame(Exports):
     """A lazy stream of rows with named, typed columns.
 
     Made by `streamframe.read` and its kin. Verbs return new frames and read nothing; iterating,
@@ -335,134 +328,6 @@ class StreamFrame:
     def __arrow_c_schema__(self) -> object:
         return self.schema.__arrow_c_schema__()
 
-    # --------------------------------------------------------------- export
-
-    def to_parquet(
-        self,
-        path: Any,
-        *,
-        compression: str | None = "snappy",
-        storage_options: Mapping[str, Any] | None = None,
-        **foreign: Any,
-    ) -> RunReport:
-        """Write all rows to one Parquet file: old or new, never half.
-
-        Row groups are gathered to a quarter of the option `memory`, at most 64 MiB.
-
-        Parameters
-        ----------
-        path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
-        compression
-            ``"snappy"`` (the default, as in pandas: read everywhere and fast), ``"zstd"`` (smaller),
-            ``"gzip"``, ``"lz4"``, ``"brotli"`` or None.
-        storage_options
-            What fsspec takes for the scheme.
-
-        Raises
-        ------
-        StreamError
-            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
-        """
-        refuse(foreign, self.to_parquet)
-        return self._export(path, ParquetEncoding(compression), storage_options)
-
-    def to_csv(
-        self,
-        path: Any,
-        *,
-        header: bool = True,
-        sep: str = ",",
-        compression: str | None = "infer",
-        storage_options: Mapping[str, Any] | None = None,
-        **foreign: Any,
-    ) -> RunReport:
-        """Write all rows to one CSV file: old or new, never half.
-
-        Parameters
-        ----------
-        path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
-        header
-            Write the column names first.
-        sep
-            Between fields.
-        compression
-            ``"infer"`` goes by the suffix (``out.csv.gz``); ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
-        storage_options
-            What fsspec takes for the scheme.
-
-        Raises
-        ------
-        StreamError
-            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
-        """
-        refuse(foreign, self.to_csv)
-        return self._export(path, CsvEncoding(header=header, sep=sep, compression=compression), storage_options)
-
-    def to_ndjson(
-        self,
-        path: Any,
-        *,
-        compression: str | None = "infer",
-        storage_options: Mapping[str, Any] | None = None,
-        **foreign: Any,
-    ) -> RunReport:
-        """Write all rows to one NDJSON file, an object in each line: old or new, never half.
-
-        Times are ISO 8601 (those with a zone in UTC), durations numbers in their unit, decimals
-        text (readers would round them), bytes base64, maps objects; NaN and infinities are null.
-
-        Parameters
-        ----------
-        path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
-        compression
-            ``"infer"`` goes by the suffix (``out.ndjson.gz``); ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
-        storage_options
-            What fsspec takes for the scheme.
-
-        Raises
-        ------
-        StreamError
-            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
-        """
-        refuse(foreign, self.to_ndjson)
-        return self._export(path, NdjsonEncoding(compression), storage_options)
-
-    def to_ipc(
-        self,
-        path: Any,
-        *,
-        compression: str | None = None,
-        stream: bool | None = None,
-        storage_options: Mapping[str, Any] | None = None,
-        **foreign: Any,
-    ) -> RunReport:
-        """Write all rows to one Arrow IPC file (also called Feather): old or new, never half.
-
-        Record batches of about 4 MiB, at most a sixteenth of the option `memory`.
-
-        Parameters
-        ----------
-        path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
-        compression
-            None (the default: nothing to decode), ``"lz4"`` or ``"zstd"``, of each column inside the file.
-        stream
-            True writes the stream format, which is read in order only, from a pipe too; False the
-            file format. Default: a stream if the path ends in ``.arrows``, as the format's authors have it.
-        storage_options
-            What fsspec takes for the scheme.
-
-        Raises
-        ------
-        StreamError
-            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
-        """
-        refuse(foreign, self.to_ipc)
-        return self._export(path, IpcEncoding(compression, stream), storage_options)
-
     # -------------------------------------------------------------- helpers
 
     def _with(self, node: Node) -> StreamFrame:
@@ -481,13 +346,6 @@ class StreamFrame:
         if rows is None:
             return self
         return self._with(Rebatch(self._plan, _whole_number(rows, name, name, least=1), None))
-
-    def _export(self, path: Any, encoding: FileEncoding, storage_options: Mapping[str, Any] | None) -> RunReport:
-        sink = File(path, encoding, storage_options)
-        with ProgressLine(sink.describe(), current_options().progress) as line:
-            report = export(self._plan, sink, line)
-            line.finish(report)
-        return report
 
     if not TYPE_CHECKING:  # a checker would take every misspelled verb for a known one
 

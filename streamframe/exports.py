@@ -1,0 +1,162 @@
+"""The verbs that write: each runs the plan into a sink and returns a report.
+
+Rule: a verb checks its arguments and names an encoding; how a run ends in a sink is `_export`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from streamframe.display.progress import ProgressLine
+from streamframe.engines.local import export
+from streamframe.formats.base import FileEncoding
+from streamframe.formats.csv import CsvEncoding
+from streamframe.formats.ipc import IpcEncoding
+from streamframe.formats.ndjson import NdjsonEncoding
+from streamframe.formats.parquet import ParquetEncoding
+from streamframe.options import current_options
+from streamframe.plan.arguments import refuse
+from streamframe.plan.node import Node
+from streamframe.plan.report import RunReport
+from streamframe.sinks.files import File
+
+
+class Exports:
+    """The part of `StreamFrame` that writes."""
+
+    __slots__ = ()
+    _plan: Node
+
+    def to_parquet(
+        self,
+        path: Any,
+        *,
+        compression: str | None = "snappy",
+        storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        """Write all rows to one Parquet file: old or new, never half.
+
+        Row groups are gathered to a quarter of the option `memory`, at most 64 MiB.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+        compression
+            ``"snappy"`` (the default, as in pandas: read everywhere and fast), ``"zstd"`` (smaller),
+            ``"gzip"``, ``"lz4"``, ``"brotli"`` or None.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+        """
+        refuse(foreign, self.to_parquet)
+        return self._export(path, ParquetEncoding(compression), storage_options)
+
+    def to_csv(
+        self,
+        path: Any,
+        *,
+        header: bool = True,
+        sep: str = ",",
+        compression: str | None = "infer",
+        storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        """Write all rows to one CSV file: old or new, never half.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+        header
+            Write the column names first.
+        sep
+            Between fields.
+        compression
+            ``"infer"`` goes by the suffix (``out.csv.gz``); ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+        """
+        refuse(foreign, self.to_csv)
+        return self._export(path, CsvEncoding(header=header, sep=sep, compression=compression), storage_options)
+
+    def to_ndjson(
+        self,
+        path: Any,
+        *,
+        compression: str | None = "infer",
+        storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        """Write all rows to one NDJSON file, an object in each line: old or new, never half.
+
+        Times are ISO 8601 (those with a zone in UTC), durations numbers in their unit, decimals
+        text (readers would round them), bytes base64, maps objects; NaN and infinities are null.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+        compression
+            ``"infer"`` goes by the suffix (``out.ndjson.gz``); ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+        """
+        refuse(foreign, self.to_ndjson)
+        return self._export(path, NdjsonEncoding(compression), storage_options)
+
+    def to_ipc(
+        self,
+        path: Any,
+        *,
+        compression: str | None = None,
+        stream: bool | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        """Write all rows to one Arrow IPC file (also called Feather): old or new, never half.
+
+        Record batches of about 4 MiB, at most a sixteenth of the option `memory`.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+        compression
+            None (the default: nothing to decode), ``"lz4"`` or ``"zstd"``, of each column inside the file.
+        stream
+            True writes the stream format, which is read in order only, from a pipe too; False the
+            file format. Default: a stream if the path ends in ``.arrows``, as the format's authors have it.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+        """
+        refuse(foreign, self.to_ipc)
+        return self._export(path, IpcEncoding(compression, stream), storage_options)
+
+    def _export(self, path: Any, encoding: FileEncoding, storage_options: Mapping[str, Any] | None) -> RunReport:
+        sink = File(path, encoding, storage_options)
+        with ProgressLine(sink.describe(), current_options().progress) as line:
+            report = export(self._plan, sink, line)
+            line.finish(report)
+        return report
