@@ -75,16 +75,18 @@ def child(name: str, peer: str, path: str, memory: str, given: argparse.Namespac
 
 def measured(peer: str, does: Does, path: str, out: str, memory: str) -> dict[str, Any]:
     """Do one task once, in this process."""
-    # What a notebook has imported anyway is no part of the task.
+    # What a notebook has imported anyway is no part of the task. Only our own runs import streamframe,
+    # which chooses Arrow's allocator, and first, as docs/benchmarks.md has it.
+    if peer == "streamframe":
+        import streamframe as sf
+
+        sf.set_options(memory=memory, progress=False)
     import pandas  # noqa: F401
     import pyarrow.parquet  # noqa: F401
-
-    import streamframe as sf
 
     if peer in PACKAGES:
         importlib.import_module(PACKAGES[peer])
     with ray_data.started() if peer == "Ray Data" else contextlib.nullcontext():
-        sf.set_options(memory=memory, progress=False)
         # Only Ray works in other processes; reading their memory all the time would cost the others.
         tree = ProcessTree(watched=peer == "Ray Data")
         firsts: list[float] = []

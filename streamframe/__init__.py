@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, NoReturn
 
+import streamframe.allocator  # noqa: F401 - first: Arrow's allocator is chosen when it is loaded
+
+# isort: split
 from streamframe._version import __version__
 from streamframe.engines.iteration import Iteration
 from streamframe.errors import (

@@ -6,6 +6,7 @@ are decoded side by side: each waits until those before it have told how many ro
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,7 +114,8 @@ class RowsBefore:
         self._block = 0
         self._part = -1
         self._rows = 0
-        self._given_up = False
+        # The first block that failed: those before it are decoded all the same.
+        self._failed: float = math.inf
 
     def number(self) -> int:
         """Return the number of the next block; the reader thread calls this, in order."""
@@ -124,8 +126,8 @@ class RowsBefore:
         """Wait for the turn of a block, count its rows, and return how many of its file were before them."""
         with self._turn:
             # Those before were handed to the pool earlier, so one of them is always at work.
-            self._turn.wait_for(lambda: self._block == block or self._given_up)
-            if self._given_up:
+            self._turn.wait_for(lambda: self._block == block or self._failed < block)
+            if self._failed < block:
                 raise DecodeError("a block before this one could not be decoded")
             if part != self._part:
                 self._part, self._rows = part, 0
@@ -135,11 +137,15 @@ class RowsBefore:
             self._turn.notify_all()
         return before
 
-    def give_up(self) -> None:
-        """Let blocks that wait for their turn fail: one before them failed or was cancelled."""
+    def fail(self, block: int) -> None:
+        """Let the blocks behind this one fail: its rows cannot be counted."""
         with self._turn:
-            self._given_up = True
+            self._failed = min(self._failed, block)
             self._turn.notify_all()
+
+    def give_up(self) -> None:
+        """Let all blocks fail that wait for their turn: those before them may have been cancelled."""
+        self.fail(-1)
 
 
 class _FittedBlock(Block):
@@ -157,7 +163,7 @@ class _FittedBlock(Block):
             made = self._block.decode()
         except BaseException:
             if self._rows is not None:
-                self._rows.give_up()
+                self._rows.fail(self._number)
             raise
         before = 0
         if self._rows is not None:

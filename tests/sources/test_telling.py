@@ -1,10 +1,13 @@
 """`sf.source()`: the file of a row and its number there, exact whatever is filtered, cut or left out."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import streamframe as sf
+from streamframe.sources.fitting import RowsBefore
 from streamframe.testing import page, serve
 from tests.contract.parts import csv_bytes, ipc_bytes, ndjson_bytes, parquet_bytes
 
@@ -93,6 +96,17 @@ def test_an_error_in_a_block_is_told_as_it_is_without(tmp_path):
     ):
         sf.read_csv(tmp_path / "a.csv", dtype={"n": "int64"}).with_columns(row=sf.source("row")).to_arrow()
     assert caught.value.row == 150_001
+
+
+def test_a_block_that_fails_takes_none_with_it_that_stands_before_it():
+    rows = RowsBefore()
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(rows.take, 1, 0, 10, more=False)
+        rows.fail(2)
+        assert rows.take(0, 0, 10, more=False) == 0
+        assert second.result(5) == 10
+    with pytest.raises(sf.DecodeError, match="before this one"):
+        rows.take(3, 0, 10, more=False)
 
 
 @pytest.mark.parametrize(

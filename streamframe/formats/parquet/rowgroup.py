@@ -22,8 +22,9 @@ from streamframe.formats.parquet.chunks import image_of
 from streamframe.io.ranged import RangedFile
 
 _FIRST_ROWS = 16
-# How many times as many rows are asked for, after a batch that was as light as the ones before.
-_GROWTH = 4
+# How many times as many rows are asked for, after a batch that was as light as the ones before. More would
+# let more rows in unseen, which may be heavy.
+_GROWTH = 2
 _READ_BUFFER_BYTES = 256 << 10
 
 
