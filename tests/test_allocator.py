@@ -6,7 +6,9 @@ import sys
 import pyarrow as pa
 import pytest
 
-TELL = "import os, pyarrow; print(pyarrow.default_memory_pool().backend_name, os.environ.get('ARROW_DEFAULT_MEMORY_POOL'))"
+TELL = (
+    "import os, pyarrow; print(pyarrow.default_memory_pool().backend_name, os.environ.get('ARROW_DEFAULT_MEMORY_POOL'))"
+)
 
 
 def told(code, **environment):

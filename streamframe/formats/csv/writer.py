@@ -60,7 +60,12 @@ class CsvWriter:
         if not len(schema):
             raise SchemaError("there are no columns to write", hint="select at least one.")
         self._options = pacsv.WriteOptions(
-            include_header=False, delimiter=sep, quoting_style="needed", null_string="NA" if len(schema) == 1 else ""
+            include_header=False,
+            delimiter=sep,
+            quoting_style="needed",
+            null_string="NA" if len(schema) == 1 else "",
+            # Arrow's default of 1,024 rows takes a tenth more time.
+            batch_size=1 << 14,
         )
         for field in schema:
             _require_writable(field, self._options)

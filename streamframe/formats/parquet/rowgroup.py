@@ -3,7 +3,8 @@
 Rules: slices are decoded one after another, whichever thread gets them: each waits for its turn,
 since they share one Arrow reader. What a row weighs is learned while reading, since the footer
 knows nothing of dictionaries: a 5 KB file may decode to gigabytes. Arrow's reader is therefore
-asked for few rows first, then for more; a slice that is heavy all the same comes in parts.
+asked for few rows first, then for more; a slice that is heavy all the same comes in parts. It is the
+same reader that is asked: a new one would decode again what came before.
 """
 
 from __future__ import annotations
@@ -68,9 +69,8 @@ class RowGroup:
         self.uncompressed_bytes: int = sum(chunk.total_uncompressed_size for chunk in self._chunks)
         self.compressed_bytes: int = sum(chunk.total_compressed_size for chunk in self._chunks)
         self._image: FileImage | None = None
-        self._batches: Iterator[pa.RecordBatch] | None = None
-        self._rest: pa.RecordBatch | None = None  # of the last batch that Arrow made
-        self._batch_rows: int = 0
+        self._reader: pq.ParquetFile | None = None
+        self._batches: Iterator[pa.RecordBatch] = iter(())
         self._done_rows = 0
         self._slice_rows: int = self.rows
         self._slices = 1
@@ -92,7 +92,7 @@ class RowGroup:
         """Decode a few rows to learn what one weighs."""
         self.fetch()
         with translated(self.label, self.index):
-            first = next(self._open(_FIRST_ROWS), None)
+            first = next(self._open(_FIRST_ROWS)[1], None)
         if first is not None:
             self._weight.learn(first.num_rows, held_bytes(first), self._slice_bytes or 1 << 20)
 
@@ -131,7 +131,8 @@ class RowGroup:
 
     def _let_go(self) -> None:
         if self.done or self._given_up:
-            self._batches = self._image = self._rest = None
+            self._reader = self._image = None
+            self._batches = iter(())
         self._turn.notify_all()
 
     def _decode_until(self, end: int) -> pa.RecordBatch:
@@ -139,58 +140,30 @@ class RowGroup:
         pieces = []
         nbytes = 0
         while self._done_rows < end and nbytes < 2 * self._slice_bytes:
-            piece = self._next_rows(end - self._done_rows)
+            piece = self._next_batch(end - self._done_rows)
+            weight = held_bytes(piece)
+            self._weight.learn(piece.num_rows, weight, self._slice_bytes)
             self._done_rows += piece.num_rows
-            nbytes += piece.nbytes
+            nbytes += weight
             pieces.append(piece)
         data = pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces)
         if not self._schema.names:
             return data.select([])
         return pa.RecordBatch.from_arrays([data.column(name) for name in self._schema.names], schema=self._schema)
 
-    def _next_rows(self, most: int) -> pa.RecordBatch:
-        """Return the next rows of Arrow's reader, at most so many."""
-        rest, self._rest = self._rest, None
-        if rest is None:
-            rest = self._next_batch()
-        if rest.num_rows > most:
-            self._rest = rest.slice(most)
-            rest = rest.slice(0, most)
-        return rest
-
-    def _next_batch(self) -> pa.RecordBatch:
-        rows = self._rows_at_once()
-        if rows != self._batch_rows:
-            # A new reader has to pass over what is done.
-            self._batch_rows = rows
-            self._batches = self._passed_over(self._open(rows), self._done_rows)
-        assert self._batches is not None
+    def _next_batch(self, most: int) -> pa.RecordBatch:
+        """Return the next rows of Arrow's reader: so many at most, and no more than are trusted."""
+        rows = min(most, self._weight.trusted_rows) if self._schema.names else most
+        if self._reader is None:
+            self._reader, self._batches = self._open(rows)
+        # Heeded from the next batch on.
+        self._reader.reader.set_batch_size(rows)
         batch = next(self._batches, None)
         if batch is None:
             raise DecodeError("the row group holds fewer rows than the footer says", source=self.label)
         return batch
 
-    def _rows_at_once(self) -> int:
-        """Return for how many rows Arrow's reader is asked: a slice, once so many are trusted."""
-        trusted = self._weight.trusted_rows if self._schema.names else self._slice_rows
-        if trusted * 2 > self._slice_rows:
-            # Exactly: a batch across the end of a slice would be copied, and so would all behind it.
-            return self._slice_rows
-        # Only if it makes a large difference.
-        now = self._batch_rows
-        return trusted if not now or trusted >= _GROWTH * now or _GROWTH * trusted <= now else now
-
-    def _passed_over(self, batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            # Here, since a slice of a batch weighs as much as all of it.
-            self._weight.learn(batch.num_rows, held_bytes(batch), self._slice_bytes)
-            if rows >= batch.num_rows:
-                rows -= batch.num_rows
-            else:
-                yield batch.slice(rows) if rows else batch
-                rows = 0
-
-    def _open(self, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def _open(self, batch_rows: int) -> tuple[pq.ParquetFile, Iterator[pa.RecordBatch]]:
         image = self._image
         if image is None and self._file.local_path is None:
             raise DecodeError("the row group was closed while it was read", source=self.label)
@@ -203,7 +176,7 @@ class RowGroup:
             # Columns of a sliced group are decoded side by side: its slices cannot be.
             use_threads=self._slices > 1,
         )
-        return batches
+        return opened, batches
 
 
 class translated:  # noqa: N801 - read as a word in a `with` line
