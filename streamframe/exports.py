@@ -10,11 +10,14 @@ from typing import Any
 
 from streamframe.display.progress import ProgressLine
 from streamframe.engines.local import export
+from streamframe.engines.steps import scans_of
+from streamframe.errors import PlanError
 from streamframe.formats.base import FileEncoding
 from streamframe.formats.csv import CsvEncoding
 from streamframe.formats.ipc import IpcEncoding
 from streamframe.formats.ndjson import NdjsonEncoding
 from streamframe.formats.parquet import ParquetEncoding
+from streamframe.io.redact import redact
 from streamframe.options import current_options
 from streamframe.plan.arguments import refuse
 from streamframe.plan.node import Node
@@ -33,6 +36,7 @@ class Exports:
         path: Any,
         *,
         compression: str | None = "snappy",
+        rejects: Any = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
     ) -> RunReport:
@@ -47,6 +51,9 @@ class Exports:
         compression
             ``"snappy"`` (the default, as in pandas: read everywhere and fast), ``"zstd"`` (smaller),
             ``"gzip"``, ``"lz4"``, ``"brotli"`` or None.
+        rejects
+            Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
         storage_options
             What fsspec takes for the scheme.
 
@@ -56,7 +63,7 @@ class Exports:
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
         """
         refuse(foreign, self.to_parquet)
-        return self._export(path, ParquetEncoding(compression), storage_options)
+        return self._export(path, ParquetEncoding(compression), rejects, storage_options)
 
     def to_csv(
         self,
@@ -65,6 +72,7 @@ class Exports:
         header: bool = True,
         sep: str = ",",
         compression: str | None = "infer",
+        rejects: Any = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
     ) -> RunReport:
@@ -80,6 +88,9 @@ class Exports:
             Between fields.
         compression
             ``"infer"`` goes by the suffix (``out.csv.gz``); ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+        rejects
+            Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
         storage_options
             What fsspec takes for the scheme.
 
@@ -89,13 +100,16 @@ class Exports:
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
         """
         refuse(foreign, self.to_csv)
-        return self._export(path, CsvEncoding(header=header, sep=sep, compression=compression), storage_options)
+        return self._export(
+            path, CsvEncoding(header=header, sep=sep, compression=compression), rejects, storage_options
+        )
 
     def to_ndjson(
         self,
         path: Any,
         *,
         compression: str | None = "infer",
+        rejects: Any = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
     ) -> RunReport:
@@ -110,6 +124,9 @@ class Exports:
             A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
         compression
             ``"infer"`` goes by the suffix (``out.ndjson.gz``); ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+        rejects
+            Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
         storage_options
             What fsspec takes for the scheme.
 
@@ -119,7 +136,7 @@ class Exports:
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
         """
         refuse(foreign, self.to_ndjson)
-        return self._export(path, NdjsonEncoding(compression), storage_options)
+        return self._export(path, NdjsonEncoding(compression), rejects, storage_options)
 
     def to_ipc(
         self,
@@ -127,6 +144,7 @@ class Exports:
         *,
         compression: str | None = None,
         stream: bool | None = None,
+        rejects: Any = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
     ) -> RunReport:
@@ -143,6 +161,9 @@ class Exports:
         stream
             True writes the stream format, which is read in order only, from a pipe too; False the
             file format. Default: a stream if the path ends in ``.arrows``, as the format's authors have it.
+        rejects
+            Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
         storage_options
             What fsspec takes for the scheme.
 
@@ -152,11 +173,44 @@ class Exports:
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
         """
         refuse(foreign, self.to_ipc)
-        return self._export(path, IpcEncoding(compression, stream), storage_options)
+        return self._export(path, IpcEncoding(compression, stream), rejects, storage_options)
 
-    def _export(self, path: Any, encoding: FileEncoding, storage_options: Mapping[str, Any] | None) -> RunReport:
+    def _export(
+        self, path: Any, encoding: FileEncoding, rejects: Any, storage_options: Mapping[str, Any] | None
+    ) -> RunReport:
         sink = File(path, encoding, storage_options)
+        beside = None
+        if rejects is not None:
+            require_quarantine(self._plan)
+            beside = File(rejects, _encoding_of(rejects), storage_options)
         with ProgressLine(sink.describe(), current_options().progress) as line:
-            report = export(self._plan, sink, line)
+            report = export(self._plan, sink, line, beside)
             line.finish(report)
         return report
+
+
+def require_quarantine(plan: Node) -> None:
+    """Raise `PlanError` if no source of a plan keeps what cannot be read."""
+    if not any(scan.source.quarantines for scan in scans_of(plan)):
+        raise PlanError(
+            'nothing in this plan is read with errors="quarantine", so no rejects are kept',
+            hint='pass errors="quarantine" to read_csv or read_ndjson.',
+        )
+
+
+def _encoding_of(path: Any) -> FileEncoding:
+    name = str(getattr(path, "name", path)).lower()
+    for encoding, suffixes in _ENCODINGS:
+        # Behind the suffix may stand that of a compression.
+        if any(name.endswith(suffix) or f"{suffix}." in name for suffix in suffixes):
+            return encoding
+    known = ", ".join(suffix for _, suffixes in _ENCODINGS for suffix in suffixes)
+    raise PlanError(f"rejects: the suffix of {redact(name)!r} names no format", hint=f"use one of {known}.")
+
+
+_ENCODINGS: tuple[tuple[FileEncoding, tuple[str, ...]], ...] = (
+    (ParquetEncoding(), (".parquet", ".pq")),
+    (IpcEncoding(), (".arrow", ".arrows", ".feather")),
+    (NdjsonEncoding(), (".ndjson", ".jsonl")),
+    (CsvEncoding(), (".csv",)),
+)

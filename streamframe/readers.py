@@ -20,6 +20,7 @@ from streamframe.formats.csv import CsvFormat
 from streamframe.formats.ipc import IpcFormat
 from streamframe.formats.ndjson import NdjsonFormat
 from streamframe.formats.parquet import ParquetFormat
+from streamframe.formats.rejects import Errors
 from streamframe.io.locations import Paths, paths
 from streamframe.plan.arguments import checked_names, refuse
 from streamframe.plan.node import Scan
@@ -150,7 +151,7 @@ def read_csv(
     skip_rows: int = 0,
     comment: str | None = None,
     compression: str | None = "infer",
-    errors: str = "raise",
+    errors: Errors = "raise",
     schema: SchemaOver = "first",
     hive: bool | Mapping[str, Any] | None = None,
     storage_options: Mapping[str, Any] | None = None,
@@ -188,7 +189,11 @@ def read_csv(
         ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
     errors
         What a malformed or ill-typed record does. ``"raise"``: the run stops with a `DecodeError`
-        that names row, column, value and byte offset.
+        that names row, column, value and byte offset. ``"null"``: values that cannot be read become
+        null; a record of too few or too many fields has none to keep, and is left out. ``"skip"``: the
+        record is left out. ``"quarantine"``: it is, and can be had from `StreamFrame.rejects`, or in the same
+        pass by ``to_parquet(..., rejects="rejects.parquet")``. Stats and reports count both. Only
+        columns that are needed are looked at; types found in a sample fit the sample, so give `dtype`.
     schema
         What holds over several files. ``"first"``: the columns and types of the first; a file that
         lacks one, or has it with another type, is an error. ``"union"``: all files are looked at first,
@@ -266,7 +271,7 @@ def read_ndjson(
     dtype: Mapping[str, Any] | None = None,
     encoding: str = "utf-8",
     compression: str | None = "infer",
-    errors: str = "raise",
+    errors: Errors = "raise",
     schema: SchemaOver = "first",
     hive: bool | Mapping[str, Any] | None = None,
     storage_options: Mapping[str, Any] | None = None,
@@ -295,8 +300,8 @@ def read_ndjson(
     compression
         ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
     errors
-        What a malformed or ill-typed record does. ``"raise"``: the run stops with a `DecodeError` or
-        `SchemaError` that names row, column, value and byte offset.
+        What a malformed or ill-typed record does, as in `read_csv`; with ``"null"``, a line that is no
+        object, or has a field that is no column, is left out.
     schema, hive
         What holds over several files, and columns from their paths: as in `read_csv`.
     storage_options

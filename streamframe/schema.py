@@ -119,6 +119,11 @@ def check_columns(names: Iterable[str], schema: pa.Schema) -> None:
             raise ColumnNotFoundError.among(name, schema.names)
 
 
+def is_text(dtype: pa.DataType) -> bool:
+    """Tell whether values of a type are text."""
+    return bool(pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype))
+
+
 def describe_schema(schema: pa.Schema) -> str:
     """Return one line for each column: its name and its type, aligned."""
     width = max((len(name) for name in schema.names), default=0)

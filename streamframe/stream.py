@@ -16,7 +16,7 @@ from streamframe.display.text import explain_text, plan_text
 from streamframe.engines.iteration import Iteration
 from streamframe.engines.local import optimized_plan, peek_schema
 from streamframe.errors import PlanError
-from streamframe.exports import Exports
+from streamframe.exports import Exports, require_quarantine
 from streamframe.expr import Expr, as_column, as_expr
 from streamframe.foreign import other_name
 from streamframe.grouped import GroupedFrame
@@ -24,7 +24,7 @@ from streamframe.options import parse_bytes
 from streamframe.pandas_frame import DtypeBackend, checked_backend, outside_python, to_chunk, to_frame
 from streamframe.plan.arguments import checked_schema
 from streamframe.plan.node import Node
-from streamframe.plan.source import fact_column
+from streamframe.plan.source import REJECTS, fact_column
 from streamframe.plan.telling import facts_of, telling, with_facts
 from streamframe.schema import parse_dtype
 from streamframe.transforms.cast import Cast
@@ -32,6 +32,7 @@ from streamframe.transforms.concat import Concat
 from streamframe.transforms.filter import Filter
 from streamframe.transforms.map_batches import MapBatches, MapPandas
 from streamframe.transforms.rebatch import Rebatch
+from streamframe.transforms.rejects import Rejects
 from streamframe.transforms.select import Drop, Rename, Select
 from streamframe.transforms.slice import Slice
 from streamframe.transforms.with_columns import WithColumns
@@ -298,6 +299,38 @@ class StreamFrame(Exports):
     def iter_rows(self) -> Iteration[dict[str, Any]]:
         """Iterate over rows as dicts of Python values. Convenient, and slow: about 1 us a value."""
         return Iteration(self._plan, _rows)
+
+    def rejects(self) -> StreamFrame:
+        r"""Return the records that a run of this frame leaves out, since they cannot be read.
+
+        For frames read with ``errors="quarantine"``. It is a plan of its own, which reads the source again: only
+        the columns that this frame needs are looked at. To write both in one pass, give `rejects=` to
+        the verb that exports.
+
+        Returns
+        -------
+        StreamFrame
+            Columns ``source`` and ``row`` (from 1), ``byte_offset`` (where the record starts, in the text as
+            it is decompressed), ``column`` (the first that cannot be read; null if the record as a whole
+            cannot), ``reason``, and ``record``: its bytes, as they stand in the file, without the end of the line.
+
+        Raises
+        ------
+        PlanError
+            If nothing in this plan is read with ``errors="quarantine"``.
+
+        Examples
+        --------
+        >>> import io
+        >>> import streamframe as sf
+        >>> file = io.BytesIO(b"flight,delay\n1,12\n2,late\n3,4\n")
+        >>> flights = sf.read_csv(file, dtype={"delay": "int64"}, errors="quarantine")
+        >>> flights.rejects().select("row", "reason", "record").to_pandas()
+           row                                    reason   record
+        0    2  column 'delay': cannot read 'late' as int64  b'2,late'
+        """
+        require_quarantine(self._plan)
+        return StreamFrame(Rejects(self._plan), REJECTS)
 
     # ------------------------------------------------------------ hand over
 

@@ -17,16 +17,17 @@ from typing import Literal, Protocol, TypeVar
 
 import pyarrow as pa
 
-from streamframe.batch import Marked
+from streamframe.batch import Mark, Marked
 from streamframe.engines.steps import Step, in_reading_order, scans_of, step_names
 from streamframe.errors import PlanError
 from streamframe.optimize.pushdown import Schemas, optimized
 from streamframe.options import Options, current_options
 from streamframe.plan.node import Node, Scan
 from streamframe.plan.report import RunReport, Stats, worst
-from streamframe.plan.sink import Sink
-from streamframe.plan.source import BlockReader, OpenSource
+from streamframe.plan.sink import OpenSink, Sink, Written
+from streamframe.plan.source import REJECTS, BlockReader, OpenSource
 from streamframe.runtime.budget import Budget, Kept
+from streamframe.runtime.decoding import Rejected
 from streamframe.runtime.in_order import InOrder
 from streamframe.runtime.prefetch import Prefetch
 from streamframe.runtime.pull import pulled
@@ -71,6 +72,7 @@ class LocalRun:
         self._names = step_names(plan)
         self._opened: dict[int, OpenSource] = {}
         self._scans: list[Prefetch] = []
+        self.rejected = Rejected()
         self._readers: list[BlockReader] = []
         self._beside: ThreadPoolExecutor | None = None
         self._rows = 0
@@ -148,6 +150,8 @@ class LocalRun:
             seconds=time.perf_counter() - self._started,
             first_batch_s=self._first_batch_s,
             completeness=worst([reader.completeness for reader in self._readers]),
+            rejected=self.rejected.records,
+            nulled=self.rejected.nulled,
         )
 
     def stop(self) -> None:
@@ -215,6 +219,8 @@ class LocalRun:
             (bottom,) = bottom.inputs
         if bottom.scan is not None:
             return self._scan(bottom.scan, steps)
+        if bottom.only_rejects:
+            return _with_steps(self._rejects(bottom), steps)
         prepare = [Step(self._names.of(node), node.prepare)] if node.prepares else []
         streams = [self._build(child, prepare) for child in node.inputs]
         made = self._names.marked(node, node.run(streams, self))
@@ -226,11 +232,22 @@ class LocalRun:
             reader = opened.read(scan)
         self._readers.append(reader)
         if not scan.source.threaded or (scan.limit is not None and scan.limit <= _PULLED_ROWS):
-            yield from self._names.marked(scan, pulled(reader, steps))
+            yield from self._names.marked(scan, pulled(reader, steps, self.rejected))
             return
-        prefetch = Prefetch(reader, steps, self._budget, self.options.worker_count)
+        prefetch = Prefetch(reader, steps, self._budget, self.options.worker_count, self.rejected)
         self._scans.append(prefetch)
         yield from self._names.marked(scan, prefetch.batches())
+
+    def _rejects(self, node: Node) -> Iterator[Marked]:
+        """Yield what cannot be read in the scans below, in reading order."""
+        found: list[pa.RecordBatch] = []
+        self.rejected.take = found.append
+        for scan in scans_of(node):
+            for _, mark in self._scan(scan, []):
+                yield from (Marked(each, mark) for each in found)
+                found.clear()
+            yield from (Marked(each, Mark()) for each in found)
+            found.clear()
 
     def _peeked(self, plan: Node, stream: Iterator[Marked]) -> tuple[pa.Schema, Iterator[Marked]]:
         """Learn the schema of a plan with user functions from the first batch that comes out."""
@@ -255,33 +272,44 @@ class Observer(Protocol):
         ...
 
 
-def export(plan: Node, sink: Sink, observer: Observer | None = None) -> RunReport:
+def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Sink | None = None) -> RunReport:
     """Run a plan into a sink; the target is new and whole afterwards, or as it was.
+
+    What cannot be read goes to `rejects`, if that is given. It is committed first: where the target is
+    new, so is what is missing in it.
 
     Raises
     ------
     StreamError
-        Whatever stopped the run; the sink has been aborted then.
+        Whatever stopped the run; the sinks have been aborted then.
     """
     run = LocalRun(plan)
+    opened: list[OpenSink] = []
+    written: list[Written] = []
     try:
-        opened = sink.start(run.schema, run)
         try:
+            opened.append(sink.start(run.schema, run))
+            if rejects is not None:
+                opened.append(rejects.start(REJECTS, run))
+                run.rejected.take = opened[1].write
             for batch in run:
-                opened.write(batch.data)
+                opened[0].write(batch.data)
                 if observer is not None and observer.due():
                     observer.update(run.stats())
-            written = opened.commit()
+            while opened:
+                written.append(opened[-1].commit())
+                opened.pop()
         except BaseException:
-            opened.abort()
+            for each in opened:
+                each.abort()
             raise
     finally:
         run.close()
     stats = run.stats()
     return RunReport(
         rows=stats.rows,
-        bytes_written=written.bytes_written,
-        files=written.files,
+        bytes_written=sum(each.bytes_written for each in written),
+        files=tuple(file for each in reversed(written) for file in each.files),
         seconds=stats.seconds,
         peak_bytes=stats.peak_bytes,
         retries=stats.retries,
@@ -289,6 +317,8 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None) -> RunRepor
         limit_bytes=stats.limit_bytes,
         first_batch_s=stats.first_batch_s,
         completeness=stats.completeness,
+        rejected=stats.rejected,
+        nulled=stats.nulled,
     )
 
 

@@ -31,6 +31,11 @@ class FileFormat(ABC):
     # Types are not written down in the file: any that the text can be read as may be expected.
     text: ClassVar[bool] = False
 
+    @property
+    def quarantines(self) -> bool:
+        """Records that cannot be read are left out, and told."""
+        return False
+
     def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
         """Return the columns of a file as it alone tells them; of type null where no value does.
 

@@ -31,6 +31,8 @@ class Piece(NamedTuple):
     stop: int
     # Absolute offset of ``data[start]``.
     byte_offset: int
+    # One record that does not end, at the end of the file.
+    broken: bool = False
 
 
 class Records(ABC):
@@ -55,6 +57,8 @@ class Records(ABC):
         self._at_end = False
         self._taken = False
         self._waited_s = 0.0  # inside of reads, since the last piece was taken
+        # What is left at the end of the file is no complete record, but handed over all the same.
+        self._broken = False
 
     @property
     def byte_offset(self) -> int:
@@ -80,7 +84,7 @@ class Records(ABC):
     def peek_piece(self) -> Piece | None:
         """Read the next piece and return it, and keep it; None at the end of the file."""
         stop = self._fill()
-        return None if stop == self._start else Piece(self._data, self._start, stop, self.byte_offset)
+        return None if stop == self._start else Piece(self._data, self._start, stop, self.byte_offset, self._broken)
 
     def take_piece(self) -> Piece | None:
         """Read the next piece and hand it over; None at the end of the file.
@@ -105,7 +109,7 @@ class Records(ABC):
         self._start = 0
         if stop - start < len(data) // 2:
             # A short piece of a slow source must not hold a whole buffer.
-            piece = Piece(data[start:stop], 0, stop - start, offset)
+            piece = Piece(data[start:stop], 0, stop - start, offset, self._broken)
             rest = self._filled - stop
             data[:rest] = data[stop : self._filled]
             self._filled = rest
@@ -116,7 +120,7 @@ class Records(ABC):
         self._data = bytearray(max(self._size, rest + 1) if not self._at_end else rest)
         self._data[:rest] = memoryview(data)[stop : self._filled]
         self._filled = rest
-        return Piece(data, start, stop, offset)
+        return Piece(data, start, stop, offset, self._broken)
 
     def give_back(self) -> None:
         """Push all bytes back into the stream, if none were taken."""

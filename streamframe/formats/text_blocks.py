@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 import pyarrow as pa
 
 from streamframe.batch import Mark, held_bytes
+from streamframe.errors import DecodeError, SchemaError
 from streamframe.formats.base import OpenFile
 from streamframe.formats.records import Piece, Records
+from streamframe.formats.rejects import Errors, Salvaged
 from streamframe.plan.report import Completeness
 from streamframe.plan.source import Block, BlockReader, Decoded
 from streamframe.schema import check_columns
@@ -28,6 +30,11 @@ class Decoding(Protocol):
         """The columns that are wanted, with their types, in the order wanted."""
         ...
 
+    @property
+    def errors(self) -> Errors:
+        """What a record does that cannot be read."""
+        ...
+
     def narrowed(self, schema: pa.Schema) -> Decoding:
         """Return the same for fewer columns."""
         ...
@@ -40,6 +47,10 @@ class Decoding(Protocol):
         DecodeError
             With `row` counted from 1 at the start of the piece.
         """
+        ...
+
+    def salvaged(self, piece: Piece) -> Salvaged:
+        """Return what is left of a piece that `batch` has refused."""
         ...
 
 
@@ -145,9 +156,20 @@ class TextBlock(Block):
         piece, self._piece = self._piece, None
         if piece is None:
             raise RuntimeError("a block is decoded once: its bytes are let go of")
-        data: pa.RecordBatch = self._decoding.batch(piece)
-        self._ratio.learn(piece.stop - piece.start, held_bytes(data))
-        return Decoded(data, data.num_rows)
+        made = self._decoded(piece)
+        self._ratio.learn(piece.stop - piece.start, held_bytes(made.data))
+        return made
+
+    def _decoded(self, piece: Piece) -> Decoded:
+        if not piece.broken:
+            try:
+                data = self._decoding.batch(piece)
+            except (DecodeError, SchemaError):
+                if self._decoding.errors == "raise":
+                    raise
+            else:
+                return Decoded(data, data.num_rows)
+        return self._decoding.salvaged(piece).decoded(self.label)
 
     def mark(self, rows: int) -> Mark:
         return Mark(part=self.part, token=self._end, rows=rows)

@@ -40,6 +40,8 @@ class Node(ABC):
     blocking: ClassVar[bool] = False
     # `run` takes what `prepare` makes of the input batches, not the batches themselves.
     prepares: ClassVar[bool] = False
+    # What comes out is what cannot be read in the scans below, and nothing else of them.
+    only_rejects: ClassVar[bool] = False
 
     @property
     def inputs(self) -> tuple[Node, ...]:

@@ -49,6 +49,10 @@ class Stats:
         Seconds from the start to the first batch; None while there is none.
     completeness : {"verified", "unknown"}
         Whether what was read up to its end is sure to be all there is; see `RunReport`.
+    rejected : int
+        Records left out so far, since they could not be read.
+    nulled : int
+        Values that could not be read so far, and are null instead.
     """
 
     rows: int
@@ -63,12 +67,15 @@ class Stats:
     seconds: float
     first_batch_s: float | None
     completeness: Completeness = "verified"
+    rejected: int = 0
+    nulled: int = 0
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return (label, value) pairs in the order in which a person asks for them."""
         total = "" if self.bytes_total is None else f" of {human_bytes(self.bytes_total)}"
         return (
             ("rows", f"{human_count(self.rows)} in {self.batches:,} batch{'' if self.batches == 1 else 'es'}"),
+            *_reject_facts(self.rejected, self.nulled),
             ("read", human_bytes(self.bytes_read) + total),
             *_time_facts(self.rows, self.seconds, self.first_batch_s),
             ("held now", f"{human_bytes(self.bytes_buffered)} of {human_bytes(self.limit_bytes)}"),
@@ -106,6 +113,10 @@ class RunReport:
     completeness : {"verified", "unknown"}
         ``"unknown"`` if a server named no size, so that an early end cannot be told from the end;
         ``expect_bytes`` or ``expect_sha256`` in `storage_options` verify such a source too.
+    rejected : int
+        Records left out, since they could not be read: with ``errors="skip"``, ``"quarantine"`` or ``"null"``.
+    nulled : int
+        Values that could not be read, and are null instead: with ``errors="null"``.
     """
 
     rows: int
@@ -118,6 +129,8 @@ class RunReport:
     limit_bytes: int
     first_batch_s: float | None
     completeness: Completeness = "verified"
+    rejected: int = 0
+    nulled: int = 0
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return (label, value) pairs in the order in which a person asks for them."""
@@ -126,6 +139,7 @@ class RunReport:
             shown += f", … ({len(self.files) - _SHOWN_FILES:,} more)"
         return (
             ("rows", human_count(self.rows)),
+            *_reject_facts(self.rejected, self.nulled),
             ("read", human_bytes(self.bytes_read)),
             ("written", f"{human_bytes(self.bytes_written)} in {plural(len(self.files), 'file')}"),
             *([("to", shown)] if shown else []),
@@ -166,6 +180,11 @@ def _time_facts(rows: int, seconds: float, first_batch_s: float | None) -> list[
     if first_batch_s is not None:
         facts.append(("first batch", f"after {human_seconds(first_batch_s)}"))
     return facts
+
+
+def _reject_facts(rejected: int, nulled: int) -> list[tuple[str, str]]:
+    facts = [("rejected", plural(rejected, "record"))] if rejected else []
+    return [*facts, ("made null", plural(nulled, "value"))] if nulled else facts
 
 
 def _retry_facts(retries: int) -> list[tuple[str, str]]:

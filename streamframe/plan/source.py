@@ -25,6 +25,17 @@ if TYPE_CHECKING:
     from streamframe.plan.context import RunContext
     from streamframe.plan.node import Scan
 
+# What is told of a record that cannot be read. Rows count from 1; without a column, it is the record as a whole.
+REJECTS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("row", pa.int64()),
+        ("byte_offset", pa.int64()),
+        ("column", pa.string()),
+        ("reason", pa.string()),
+        ("record", pa.binary()),
+    ]
+)
 # What a source can tell of a row beside its columns: its file, and its number there, from 1.
 SourceFact = Literal["path", "row"]
 
@@ -52,6 +63,11 @@ class Source(ABC):
     def threaded(self) -> bool:
         """A thread of ours may read it; user code and foreign streams stay on the consumer's."""
         return True
+
+    @property
+    def quarantines(self) -> bool:
+        """What cannot be read is left out, and told."""
+        return False
 
     @property
     def known_schema(self) -> pa.Schema | None:
@@ -158,6 +174,17 @@ class Decoded(NamedTuple):
     records: int
     # The block turned out heavier than foretold: `decode` has to be called again for what is left.
     more: bool = False
+    # The places of the rows among the records, from 0; None if they are all of them.
+    places: pa.Array | None = None
+    # Records that could not be read, as `REJECTS` has them; rows and places count from the block's start.
+    rejects: pa.RecordBatch | None = None
+    # Values that could not be read, and are null instead.
+    nulled: int = 0
+
+    @property
+    def rejected(self) -> int:
+        """How many records are missing, since they could not be read."""
+        return 0 if self.places is None else self.records - len(self.places)
 
 
 class Block(ABC):

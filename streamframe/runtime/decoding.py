@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from streamframe.batch import Mark
 from streamframe.errors import DecodeError, StreamError
-from streamframe.plan.source import Block, Decoded
+from streamframe.plan.source import REJECTS, Block, Decoded
 
 Apply = Callable[[pa.RecordBatch], pa.RecordBatch]
 
@@ -32,23 +33,45 @@ def decoded(block: Block, steps: Sequence[Apply]) -> Decoded:
         Around any `StreamError`.
     """
     try:
-        data, records, more = _decode(block)
+        made = _decode(block)
+        data = made.data
         for step in steps:
             data = step(data)
     except StreamError as error:
         raise BlockFailed(error, block) from error
-    return Decoded(data, records, more)
+    return made._replace(data=data)
+
+
+class Rejected:
+    """What could not be read in a run: counted, and handed to whoever takes it."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.nulled = 0
+        # Takes batches of `REJECTS`, in input order.
+        self.take: Callable[[pa.RecordBatch], object] | None = None
+
+    def add(self, made: Decoded, rows_before: int) -> None:
+        """Count what one block has; its rows are behind so many of its part."""
+        self.records += made.rejected
+        self.nulled += made.nulled
+        if made.rejects is not None and self.take is not None:
+            at = REJECTS.get_field_index("row")
+            rows = pc.add(made.rejects.column(at), pa.scalar(rows_before))
+            self.take(made.rejects.set_column(at, REJECTS.field(at), rows))
 
 
 class RowCounts:
-    """How many rows of each part have been handed on."""
+    """How many rows of each part have been handed on; `rejected` takes note of those that cannot be read."""
 
-    def __init__(self) -> None:
+    def __init__(self, rejected: Rejected) -> None:
         self._rows: Counter[int] = Counter()
+        self._rejected = rejected
 
-    def mark_behind(self, block: Block, records: int) -> Mark:
+    def mark_behind(self, block: Block, made: Decoded) -> Mark:
         """Count a block's records; return the mark behind it."""
-        self._rows[block.part] += records
+        self._rejected.add(made, self._rows[block.part])
+        self._rows[block.part] += made.records
         return block.mark(self._rows[block.part])
 
     def located(self, failed: BlockFailed) -> StreamError:

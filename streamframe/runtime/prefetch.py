@@ -26,7 +26,7 @@ from streamframe.batch import Marked, held_bytes
 from streamframe.plan.source import Block, BlockReader, Decoded
 from streamframe.runtime.budget import Budget, Closed
 from streamframe.runtime.channel import Channel
-from streamframe.runtime.decoding import Apply, BlockFailed, RowCounts, decoded
+from streamframe.runtime.decoding import Apply, BlockFailed, Rejected, RowCounts, decoded
 
 WaitingOn = Literal["source", "decode", "consumer"]
 # A stalled read that cannot be freed (a hanging network drive) must not hang `close` for ever.
@@ -51,10 +51,15 @@ class Prefetch:
         Shared with the rest of the run.
     workers : int
         Threads that decode.
+    rejected : Rejected
+        Takes note of what cannot be read.
     """
 
-    def __init__(self, reader: BlockReader, steps: Sequence[Apply], budget: Budget, workers: int) -> None:
+    def __init__(
+        self, reader: BlockReader, steps: Sequence[Apply], budget: Budget, workers: int, rejected: Rejected
+    ) -> None:
         self._reader = reader
+        self._rejected = rejected
         self._steps = tuple(steps)
         self._flow = budget.flow()
         self._channel: Channel[tuple[Block, Decoded, int]] = Channel()
@@ -72,7 +77,7 @@ class Prefetch:
     def batches(self) -> Iterator[Marked]:
         """Yield the decoded batches in order. At its end, and when it is closed, the threads are told to stop."""
         self._thread.start()
-        counts = RowCounts()
+        counts = RowCounts(self._rejected)
         held = 0
         try:
             while True:
@@ -84,7 +89,7 @@ class Prefetch:
                     return
                 block, made, held = received
                 while True:
-                    mark = counts.mark_behind(block, made.records)
+                    mark = counts.mark_behind(block, made)
                     if made.data.num_rows:
                         yield Marked(made.data, mark)
                     if not made.more:
@@ -155,6 +160,8 @@ class Prefetch:
         charged = block.nbytes
         made = decoded(block, self._steps)
         weight = held_bytes(made.data)
+        if made.rejects is not None:
+            weight += held_bytes(made.rejects)
         self._flow.adjust(weight - charged)
         return block, made, weight
 

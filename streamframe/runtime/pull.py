@@ -10,19 +10,19 @@ from collections.abc import Iterator, Sequence
 
 from streamframe.batch import Marked
 from streamframe.plan.source import BlockReader
-from streamframe.runtime.decoding import Apply, BlockFailed, RowCounts, decoded
+from streamframe.runtime.decoding import Apply, BlockFailed, Rejected, RowCounts, decoded
 
 
-def pulled(reader: BlockReader, steps: Sequence[Apply]) -> Iterator[Marked]:
+def pulled(reader: BlockReader, steps: Sequence[Apply], rejected: Rejected) -> Iterator[Marked]:
     """Yield the batches of a reader, which is closed at the end and when this is."""
-    counts = RowCounts()
+    counts = RowCounts(rejected)
     try:
         while (block := reader.next_block()) is not None:
             more = True
             while more:
                 made = decoded(block, steps)
                 more = made.more
-                mark = counts.mark_behind(block, made.records)
+                mark = counts.mark_behind(block, made)
                 if made.data.num_rows:
                     yield Marked(made.data, mark)
     except BlockFailed as failed:

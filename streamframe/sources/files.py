@@ -58,6 +58,10 @@ class Files(Source):
         return self.paths.replayable
 
     @property
+    def quarantines(self) -> bool:
+        return self.format.quarantines
+
+    @property
     def known_schema(self) -> pa.Schema | None:
         found = self.frozen.found
         if found is None or not self.facts:

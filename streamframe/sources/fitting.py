@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from streamframe.batch import Mark
 from streamframe.errors import DecodeError
@@ -38,17 +39,21 @@ class Fit:
     constants: Mapping[str, pa.Scalar]
     row_column: str | None = None
 
-    def __call__(self, data: pa.RecordBatch, rows_before: int) -> pa.RecordBatch:
-        """Return the rows of a batch as they come out."""
-        if not self.schema.names:
-            return data.select([])
-        columns = [self._column(field, data, rows_before) for field in self.schema]
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+    def __call__(self, made: Decoded, rows_before: int) -> Decoded:
+        """Return what a block decodes to as it comes out, behind so many rows of its file."""
+        data = made.data.select([])
+        if self.schema.names:
+            columns = [self._column(field, made, rows_before) for field in self.schema]
+            data = pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        return made._replace(data=data)
 
-    def _column(self, field: pa.Field, data: pa.RecordBatch, rows_before: int) -> pa.Array:
+    def _column(self, field: pa.Field, made: Decoded, rows_before: int) -> pa.Array:
+        data = made.data
         if field.name in self.constants:
             return pa.repeat(self.constants[field.name], data.num_rows)
         if field.name == self.row_column:
+            if made.places is not None:
+                return pc.add(made.places, pa.scalar(rows_before + 1))
             return pa.arange(rows_before + 1, rows_before + data.num_rows + 1)
         if field.name not in data.schema.names:
             return pa.nulls(data.num_rows, field.type)
@@ -168,7 +173,7 @@ class _FittedBlock(Block):
         before = 0
         if self._rows is not None:
             before = self._rows.take(self._number, self.part, made.records, more=made.more)
-        return Decoded(self._fit(made.data, before), made.records, made.more)
+        return self._fit(made, before)
 
     def mark(self, rows: int) -> Mark:
         return self._block.mark(rows)

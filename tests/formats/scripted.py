@@ -80,7 +80,7 @@ def batches(reader: BlockReader) -> Iterator[Marked]:
     rows = 0
     try:
         while (block := reader.next_block()) is not None:
-            data, records, _ = block.decode()
+            data, records, *_ = block.decode()
             rows += records
             yield Marked(data, block.mark(rows))
     finally:

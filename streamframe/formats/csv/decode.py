@@ -15,6 +15,7 @@ import pyarrow.csv as pacsv
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.locating import located
 from streamframe.formats.records import Piece
+from streamframe.formats.rejects import Errors, Salvaged
 from streamframe.formats.sniffing import BOM
 
 
@@ -32,12 +33,15 @@ class Decoding:
         The columns that are wanted, with their types, in the order wanted.
     null_values
         What spells a null, besides Arrow's own spellings.
+    errors
+        What a record does that cannot be read.
     """
 
     dialect: Dialect
     names: tuple[str, ...]
     schema: pa.Schema
     null_values: tuple[str, ...] = ()
+    errors: Errors = "raise"
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
         return replace(self, schema=schema)
@@ -52,7 +56,7 @@ class Decoding:
         """
         data = arrow_buffer(piece, self.dialect)
         if not data.size:
-            return self._no_rows
+            return self.no_rows
         try:
             table = pacsv.read_csv(
                 pa.BufferReader(data),
@@ -64,12 +68,20 @@ class Decoding:
             raise located(error, piece, self.dialect, self.names, self.schema) from error
         batches = table.to_batches()
         if not batches:
-            return self._no_rows
+            return self.no_rows
         batch = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
         return batch if len(self.schema) else batch.select([])
 
+    def salvaged(self, piece: Piece) -> Salvaged:
+        """Return what is left of a piece that `batch` has refused."""
+        # Late: whatever is clean never needs it.
+        from streamframe.formats.csv.salvage import salvaged
+
+        return salvaged(piece, self)
+
     @property
-    def _no_rows(self) -> pa.RecordBatch:
+    def no_rows(self) -> pa.RecordBatch:
+        """A batch without rows."""
         return pa.RecordBatch.from_pylist([], schema=self.schema)
 
     @cached_property

@@ -16,6 +16,7 @@ from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.header import read_names
 from streamframe.formats.csv.inference import infer_schema
 from streamframe.formats.csv.records import CsvRecords
+from streamframe.formats.rejects import Errors, checked_errors
 from streamframe.formats.sniffing import BOM, peek
 from streamframe.formats.text_blocks import OpenText
 from streamframe.io.compression import checked_compression
@@ -57,7 +58,9 @@ class CsvFormat(FileFormat):
     compression
         ``"infer"`` goes by the suffix, None reads the bytes as they are.
     errors
-        What a malformed record does: ``"raise"``.
+        What a record does that cannot be read: ``"raise"``; ``"null"``, its values that cannot be read
+        become null; ``"skip"`` or ``"quarantine"``, it is left out. One of too few or too many fields
+        has no values to keep. Only columns that are wanted are looked at.
 
     Raises
     ------
@@ -80,7 +83,7 @@ class CsvFormat(FileFormat):
     skip_rows: int = 0
     comment: str | None = None
     compression: str | None = "infer"
-    errors: str = "raise"
+    errors: Errors = "raise"
 
     def __post_init__(self) -> None:
         Dialect(self.sep, self.quotechar, self.escapechar, self.comment)
@@ -92,14 +95,17 @@ class CsvFormat(FileFormat):
         # numpy's integers count as well.
         if isinstance(self.skip_rows, bool) or not hasattr(self.skip_rows, "__index__") or self.skip_rows < 0:
             raise PlanError(f"skip_rows needs a number of lines >= 0, got {self.skip_rows!r}")
-        if self.errors != "raise":
-            raise PlanError.not_available(f"errors={self.errors!r}", 'only errors="raise" is.')
+        checked_errors(self.errors)
         checked_encoding(self.encoding)
         checked_compression(self.compression)
         # Frozen and hashable from here on, whatever the caller passed.
         object.__setattr__(self, "dtype", tuple(sorted(checked_dtypes(self.dtype, _require_readable))))
         object.__setattr__(self, "names", _checked_names(self.names))
         object.__setattr__(self, "na_values", _checked_na_values(self.na_values))
+
+    @property
+    def quarantines(self) -> bool:
+        return self.errors == "quarantine"
 
     def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
         opened = self._opened(location, None, block_bytes, surveyed=True)
@@ -149,6 +155,7 @@ class CsvFormat(FileFormat):
             names=None if self.names is None else tuple(self.names),
             expected=expected,
         )
+        records.lenient = self.errors != "raise"
         if expected is None and not surveyed:
             self._require_typed(names)
         if expected is None:
@@ -157,9 +164,16 @@ class CsvFormat(FileFormat):
             peeked = peek(records.stream) if sample is not None else []
             types = {name: kind for name, kind in types.items() if name in names}
             expected = infer_schema(
-                sample, dialect, names, types=types, null_values=null_values, peeked=peeked, settled=not surveyed
+                sample,
+                dialect,
+                names,
+                types=types,
+                null_values=null_values,
+                peeked=peeked,
+                settled=not surveyed,
+                lenient=records.lenient,
             )
-        return Decoding(dialect, names, expected, null_values)
+        return Decoding(dialect, names, expected, null_values, self.errors)
 
 
 def _require_readable(name: str, kind: pa.DataType) -> None:

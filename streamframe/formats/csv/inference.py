@@ -7,6 +7,7 @@ text. So is a column without a single value: nothing else can hold what may stil
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -28,6 +29,7 @@ def infer_schema(
     null_values: tuple[str, ...],
     peeked: Sequence[bytearray] = (),
     settled: bool = True,
+    lenient: bool = False,
 ) -> pa.Schema:
     """Return the schema of a file.
 
@@ -47,6 +49,8 @@ def infer_schema(
         Bytes from further on, which may start and end anywhere; ignored where they do not fit.
     settled
         A column without a value is text; otherwise it is null, for other files to tell.
+    lenient
+        Records of too few or too many fields are passed over, and so is what is not of a known type.
 
     Raises
     ------
@@ -54,12 +58,13 @@ def infer_schema(
         If the sample is not CSV of these columns, or not UTF-8.
     """
     found = [types.get(name, pa.null()) for name in names]
-    if sample is not None:
-        found = _sampled(sample, dialect, names, types, null_values)
+    sampled = partial(_sampled, dialect=dialect, names=names, types=types, null_values=null_values, lenient=lenient)
+    if sample is not None and not sample.broken:
+        found = sampled(sample)
     for data in peeked:
         piece = _aligned(data, dialect)
         try:
-            other = _sampled(piece, dialect, names, types, null_values) if piece else found
+            other = sampled(piece) if piece else found
         except DecodeError:
             # It may well start inside of quotes. The reader comes by, in order, and will tell.
             continue
@@ -74,29 +79,39 @@ def infer_schema(
 
 def _sampled(
     sample: Piece,
+    *,
     dialect: Dialect,
     names: tuple[str, ...],
     types: Mapping[str, pa.DataType],
     null_values: tuple[str, ...],
+    lenient: bool,
 ) -> list[pa.DataType]:
     data = arrow_buffer(sample, dialect)
     if not data.size:
         return [types.get(name, pa.null()) for name in names]
+    parse_options = dialect.arrow
+    column_types = dict(types)
+    if lenient:
+        parse_options.invalid_row_handler = lambda _: "skip"
+        column_types = dict.fromkeys(types, pa.binary())
     try:
         found = pacsv.read_csv(
             pa.BufferReader(data),
             read_options=read_options(data, names),
-            parse_options=dialect.arrow,
-            convert_options=pacsv.ConvertOptions(column_types=dict(types), **null_options(null_values)),
+            parse_options=parse_options,
+            convert_options=pacsv.ConvertOptions(column_types=column_types, **null_options(null_values)),
         ).schema
     except pa.ArrowInvalid as error:
         known = pa.schema([(name, types.get(name, pa.string())) for name in names])
         raise located(error, sample, dialect, names, known) from error
+    if lenient:
+        text = {field.name: pa.string() for field in found if pa.types.is_binary(field.type)}
+        return [types.get(field.name, text.get(field.name, field.type)) for field in found]
     for field in found:
         if pa.types.is_binary(field.type) and field.name not in types:
             # Arrow takes what is not UTF-8 for bytes, silently. Read as text, it tells the row.
-            text = pa.schema([(field.name, pa.string())])
-            Decoding(dialect, names, text, null_values).batch(sample)
+            as_text = pa.schema([(field.name, pa.string())])
+            Decoding(dialect, names, as_text, null_values).batch(sample)
     return list(found.types)
 
 

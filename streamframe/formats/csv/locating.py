@@ -19,7 +19,7 @@ from streamframe.formats.sniffing import ENCODING_HINT
 from streamframe.formats.wording import quoted, shortened, shortened_bytes
 from streamframe.schema import dtype_name
 
-_CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): (.*)", re.DOTALL)
+CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): (.*)", re.DOTALL)
 _RAGGED = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SHOWN_VALUE = 60
@@ -37,32 +37,39 @@ def located(
         offset, record = _record(piece, dialect, row)
         shown = shortened(record.rstrip(b"\r\n").decode("utf-8", "replace"), _SHOWN_RECORD)
         return DecodeError(
-            f"expected {expected} fields, got {got}: {shown!r}",
+            f"{ragged(expected, got)}: {shown!r}",
             row=row,
             byte_offset=offset,
             hint="look at that place; if most rows are like this one, pass another sep=, quotechar= or skip_rows=.",
         )
-    if found := _CONVERSION.match(text):
+    if found := CONVERSION.match(text):
         index, row = int(found[1]), int(found[2])
         offset, record = _record(piece, dialect, row)
         name, value = names[index], _field(record, dialect, index)
-        if "invalid UTF8 data" in found[3]:
-            return DecodeError(
-                f"column {name!r}: {shortened_bytes(value, _SHOWN_VALUE)!r} is not UTF-8 text",
-                column=name,
-                row=row,
-                byte_offset=offset,
-                hint=ENCODING_HINT,
-            )
-        shown = shortened(value.decode("utf-8", "replace"), _SHOWN_VALUE)
+        kind = schema.field(name).type
+        not_text = "invalid UTF8 data" in found[3]
         return DecodeError(
-            f"column {name!r}: cannot read {shown!r} as {dtype_name(schema.field(name).type)}",
+            unreadable(name, value, kind),
             column=name,
             row=row,
             byte_offset=offset,
-            hint=_type_hint(name, value.decode("utf-8", "replace"), schema.field(name).type),
+            hint=ENCODING_HINT if not_text else _type_hint(name, value.decode("utf-8", "replace"), kind),
         )
     return DecodeError(f"cannot be read as CSV: {shortened(text, 200)}", byte_offset=piece.byte_offset)
+
+
+def ragged(expected: int, got: int) -> str:
+    """Return what is wrong with a record of so many fields."""
+    return f"expected {expected} fields, got {got}"
+
+
+def unreadable(name: str, value: bytes, kind: pa.DataType) -> str:
+    """Return what is wrong with a value in a column of this type."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return f"column {name!r}: {shortened_bytes(value, _SHOWN_VALUE)!r} is not UTF-8 text"
+    return f"column {name!r}: cannot read {shortened(text, _SHOWN_VALUE)!r} as {dtype_name(kind)}"
 
 
 def _record(piece: Piece, dialect: Dialect, row: int) -> tuple[int, bytes]:

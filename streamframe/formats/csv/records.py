@@ -8,15 +8,23 @@ from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.records import Records
 from streamframe.io.stream import ByteStream
 
+NEVER_CLOSED = "an opening quote is never closed"
 _SHORT_RECORD_BYTES = 64 * 1024
 
 
 class CsvRecords(Records):
-    """Records as `dialect` ends them; `stream` and `block_bytes` are those of `Records`."""
+    """Records as `dialect` ends them; `stream` and `block_bytes` are those of `Records`.
+
+    Attributes
+    ----------
+    lenient : bool
+        A last record whose quote is never closed is handed over, as broken; otherwise it is an error.
+    """
 
     def __init__(self, stream: ByteStream, dialect: Dialect, *, block_bytes: int) -> None:
         super().__init__(stream, block_bytes=block_bytes)
         self._dialect = dialect
+        self.lenient = False
 
     def skip_line(self) -> bool:
         """Pass over one line, whatever is in it; False at the end of the file."""
@@ -45,7 +53,7 @@ class CsvRecords(Records):
                     return None
                 self._require_closed(self._start)
                 found = self._dialect.one_record.match(self._data, self._start, self._filled)
-            text = found[0] if found else b""
+            text = found[0] if found else bytes(self._data[self._start : self._filled])
             if text.strip(b"\r\n") and not (self._dialect.comment and text.startswith(self._dialect.comment.encode())):
                 return self.byte_offset, text
             self._start += len(text)
@@ -63,7 +71,10 @@ class CsvRecords(Records):
         if stop > self._start and open_quote(self._dialect, self._data, stop, self._filled) is not None:
             # The complete records first; the next call raises.
             return stop
-        self._require_closed(stop)
+        if self.lenient:
+            self._broken = open_quote(self._dialect, self._data, stop, self._filled) is not None
+        else:
+            self._require_closed(stop)
         return self._filled
 
     def _endless_hint(self) -> str | None:
@@ -76,10 +87,10 @@ class CsvRecords(Records):
         )
 
     def _require_closed(self, start: int) -> None:
-        quote = open_quote(self._dialect, self._data, start, self._filled)
+        quote = None if self.lenient else open_quote(self._dialect, self._data, start, self._filled)
         if quote is not None:
             raise DecodeError(
-                "the file ends inside of quotes: an opening quote is never closed",
+                f"the file ends inside of quotes: {NEVER_CLOSED}",
                 source=self.stream.label,
                 byte_offset=self._base + quote,
                 hint="look at that place; pass quotechar=None if quotes have no meaning in this file.",

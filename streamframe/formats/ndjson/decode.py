@@ -22,7 +22,9 @@ from streamframe.formats.ndjson.locating import refused
 from streamframe.formats.ndjson.mending import mended, scalars_of
 from streamframe.formats.ndjson.parsing import REFUSED, parsed
 from streamframe.formats.records import Piece
+from streamframe.formats.rejects import Errors, Salvaged
 
+Line = bytes | bytearray
 _NEWLINE, _OPEN, _CLOSE = b"\n{}"
 
 
@@ -40,12 +42,15 @@ class Decoding:
         Columns that take any value, as its JSON text.
     chosen
         The columns were chosen: what else there is may be left out.
+    errors
+        What a record does that cannot be read.
     """
 
     known: pa.Schema
     schema: pa.Schema
     text: frozenset[str] = frozenset()
     chosen: bool = False
+    errors: Errors = "raise"
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
         """Return the same for fewer columns."""
@@ -82,7 +87,7 @@ class Decoding:
         return self._second_look(piece)
 
     def _first_look(self, data: pa.Buffer, records: int) -> pa.RecordBatch:
-        if self._strict:
+        if self.strict:
             return parsed(data, records, self.schema, self.schema, unexpected="error")
         if self._any_nested:
             # "ignore" would also pass over what is new inside of a column that is wanted.
@@ -92,29 +97,41 @@ class Decoding:
     def _second_look(self, piece: Piece) -> pa.RecordBatch:
         lines = _lines(piece)
         whole = next((at for at, line in enumerate(lines) if not _is_object(line)), len(lines))
-        keep = None if self._strict else frozenset(self.schema.names)
-        records: Sequence[bytes | bytearray] = lines[:whole]
-        if self.text or not self._strict:
-            records = [mended(line, keep, self.text) for line in records]
+        records = [self.record(line) for line in lines[:whole]]
         try:
-            batch = self._of_lines(records)
+            batch = self.of_lines(records)
         except REFUSED as error:
             raise self._located(piece, lines, self._first_refused(records)) from error
         if whole < len(lines):
             raise self._located(piece, lines, whole)
         return batch
 
-    def _of_lines(self, lines: Sequence[bytes | bytearray]) -> pa.RecordBatch:
+    def salvaged(self, piece: Piece) -> Salvaged:
+        """Return what is left of a piece that `batch` has refused."""
+        # Late: whatever is clean never needs it.
+        from streamframe.formats.ndjson.salvage import salvaged
+
+        lines = _lines(piece)
+        return salvaged(piece, self, lines, [at for at, line in enumerate(lines) if _is_object(line)])
+
+    def record(self, line: Line) -> Line:
+        """Return a line as Arrow can read it."""
+        if self.strict and not self.text:
+            return line
+        return mended(line, None if self.strict else frozenset(self.schema.names), self.text)
+
+    def of_lines(self, lines: Sequence[Line]) -> pa.RecordBatch:
+        """Return the records in these lines; raise one of `REFUSED` if one cannot be read."""
         if not lines:
             return pa.RecordBatch.from_pylist([], schema=self.schema)
         return parsed(pa.py_buffer(b"\n".join(lines)), len(lines), self.schema, self.schema, unexpected="error")
 
-    def _first_refused(self, lines: Sequence[bytes | bytearray]) -> int:
+    def _first_refused(self, lines: Sequence[Line]) -> int:
         first, behind = 0, len(lines)
         while behind - first > 1:
             middle = (first + behind) // 2
             try:
-                self._of_lines(lines[first:middle])
+                self.of_lines(lines[first:middle])
             except REFUSED:
                 behind = middle
             else:
@@ -126,7 +143,7 @@ class Decoding:
         for line in lines[: index + 1]:
             offset = piece.data.find(line, at)
             at = offset + len(line)
-        error = refused(bytes(lines[index]), self.schema, self.text, strict=self._strict)
+        error = refused(bytes(lines[index]), self.schema, self.text, strict=self.strict)
         return error.locate(row=index + 1, byte_offset=piece.byte_offset + offset - piece.start)
 
     @cached_property
@@ -138,7 +155,8 @@ class Decoding:
         return any(pa.types.is_nested(field.type) for field in self.schema)
 
     @cached_property
-    def _strict(self) -> bool:
+    def strict(self) -> bool:
+        """Every field must be a column."""
         return not self.chosen and bool(self.schema.names == self.known.names)
 
 

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from streamframe.errors import DecodeError, PlanError
+from streamframe.errors import DecodeError
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.ndjson.decode import Decoding
 from streamframe.formats.ndjson.inference import infer_schema, whole_lines
 from streamframe.formats.ndjson.locating import refused
-from streamframe.formats.ndjson.parsing import is_text, require_readable
+from streamframe.formats.ndjson.parsing import require_readable
 from streamframe.formats.ndjson.records import LineRecords
+from streamframe.formats.rejects import Errors, checked_errors
 from streamframe.formats.sniffing import BOM, peek
 from streamframe.formats.text_blocks import OpenText
 from streamframe.io.compression import checked_compression
 from streamframe.io.transcode import checked_encoding
 from streamframe.plan.arguments import checked_dtypes
+from streamframe.schema import is_text
 
 if TYPE_CHECKING:
     from streamframe.io.location import Location
@@ -46,7 +48,9 @@ class NdjsonFormat(FileFormat):
     compression
         ``"infer"`` goes by the suffix, None reads the bytes as they are.
     errors
-        What a malformed record does: ``"raise"``.
+        What a record does that cannot be read: ``"raise"``; ``"null"``, its values that cannot be read
+        become null; ``"skip"`` or ``"quarantine"``, it is left out. A line that is no object of known
+        fields has no values to keep.
     chosen
         The user names the columns to read, so that a field which is new may be left out.
 
@@ -63,16 +67,19 @@ class NdjsonFormat(FileFormat):
     dtype: Mapping[str, Any] | tuple[tuple[str, pa.DataType], ...] = ()
     encoding: str = "utf-8"
     compression: str | None = "infer"
-    errors: str = "raise"
+    errors: Errors = "raise"
     chosen: bool = False
 
     def __post_init__(self) -> None:
-        if self.errors != "raise":
-            raise PlanError.not_available(f"errors={self.errors!r}", 'only errors="raise" is.')
+        checked_errors(self.errors)
         checked_encoding(self.encoding)
         checked_compression(self.compression)
         # Frozen and hashable from here on, whatever the caller passed.
         object.__setattr__(self, "dtype", checked_dtypes(self.dtype, require_readable))
+
+    @property
+    def quarantines(self) -> bool:
+        return self.errors == "quarantine"
 
     def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
         opened = self._opened(location, None, block_bytes, surveyed=True)
@@ -99,7 +106,7 @@ class NdjsonFormat(FileFormat):
             opened.close()
             raise
         text = frozenset(name for name, kind in dict(self.dtype).items() if is_text(kind))
-        opened.decoding = Decoding(schema, schema, text, self.chosen)
+        opened.decoding = Decoding(schema, schema, text, self.chosen, self.errors)
         return opened
 
     def _inferred(self, records: LineRecords, *, surveyed: bool) -> pa.Schema:

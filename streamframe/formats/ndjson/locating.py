@@ -10,7 +10,7 @@ import pyarrow as pa
 from streamframe.errors import DecodeError, SchemaError, StreamError
 from streamframe.formats.ndjson.inference import infer_type
 from streamframe.formats.ndjson.mending import Member, items, members
-from streamframe.formats.ndjson.parsing import reads
+from streamframe.formats.ndjson.parsing import reads, surely_refused
 from streamframe.formats.sniffing import ENCODING_HINT, other_format
 from streamframe.formats.wording import quoted, shortened, shortened_bytes
 from streamframe.schema import dtype_name
@@ -105,7 +105,7 @@ def _bad_member(found: list[Member], schema: pa.Schema, text: frozenset[str], *,
 
 def _bad_value(column: str, path: str, member: Member, kind: pa.DataType) -> StreamError | None:
     """Return what is wrong with a value, at the deepest place that can be named."""
-    if reads(member.text, kind):
+    if not surely_refused(member.value, kind) and reads(member.text, kind):
         return None
     if pa.types.is_struct(kind) and isinstance(member.value, dict):
         seen = set()

@@ -82,6 +82,12 @@ def mended(line: bytes | bytearray, keep: frozenset[str] | None, text: frozenset
     return f"{{{','.join(kept)}}}".encode()
 
 
+def with_null(line: bytes, name: str) -> bytes:
+    """Return the line with null for the member of this name."""
+    kept = (f"{json.dumps(key)}:{'null' if key == name else raw}" for key, raw, _ in members(line.decode()))
+    return f"{{{','.join(kept)}}}".encode()
+
+
 def _behind_comma(text: str, at: int) -> int:
     found = _COMMA.match(text, at)
     return found.end() if found else at

@@ -10,6 +10,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from streamframe.errors import PlanError
+from streamframe.schema import is_text
 
 # Arrow's message may quote bytes that are no text, and then cannot be told.
 REFUSED = (pa.ArrowInvalid, UnicodeDecodeError)
@@ -61,6 +62,21 @@ def reads(text: str, kind: pa.DataType) -> bool:
     return True
 
 
+def surely_refused(value: object, kind: pa.DataType) -> bool:
+    """Tell, without trying, that no value of this sort is read as `kind`; False where only a trial can tell."""
+    if value is None or pa.types.is_decimal(kind) or pa.types.is_dictionary(kind):
+        return False
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return isinstance(value, bool | str | dict | list)
+    if pa.types.is_boolean(kind):
+        return not isinstance(value, bool)
+    if pa.types.is_struct(kind):
+        return not isinstance(value, dict)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return not isinstance(value, list)
+    return (is_text(kind) or pa.types.is_temporal(kind)) and isinstance(value, dict | list)
+
+
 def read_type(kind: pa.DataType) -> pa.DataType:
     """Return the type that is asked of Arrow's JSON reader, and then cast to `kind`."""
     if pa.types.is_date(kind) or pa.types.is_time(kind) or pa.types.is_timestamp(kind):
@@ -74,11 +90,6 @@ def read_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_struct(kind):
         return pa.struct([field.with_type(read_type(field.type)) for field in kind])
     return kind
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Tell whether any value can be held, as its JSON text."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def require_readable(name: str, kind: pa.DataType) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streamframe.formats.ndjson.parsing import is_text
+from streamframe.schema import is_text
 
 
 class Text(NamedTuple):
