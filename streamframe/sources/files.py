@@ -161,16 +161,18 @@ class _OpenFiles(OpenSource):
         opened = opened or self._parts.open(part)
         found, schema = opened.schema, self.schema
         wanted = schema if scan.columns is None else pa.schema([schema.field(name) for name in scan.columns])
+        # Arrow makes a new list of all names at each `.names`: with 10,000 columns, asked for each, that takes seconds.
+        names = frozenset(wanted.names)
         constants = {
-            name: self._partitions.column(name)[part] for name in self._partitions.schema.names if name in wanted.names
+            name: self._partitions.column(name)[part] for name in self._partitions.schema.names if name in names
         }
         label = self._parts.locations[part].label
         # A name that is no UTF-8 shows its bytes.
         constants[fact_column("path")] = pa.scalar(label.encode(errors="backslashreplace").decode())
-        own = [one for one in found if one.name in wanted.names and one.name not in constants]
+        own = [one for one in found if one.name in names and one.name not in constants]
         if wanted.equals(pa.schema(own)):
             return opened.read(scan, part=part)
-        numbered = fact_column("row") in wanted.names
+        numbered = fact_column("row") in names
         # Rows are counted from the start of the file, and statistics are of the types in the file.
         exact = not numbered and all(one.type == schema.field(one.name).type for one in own)
         inner = dataclasses.replace(scan, columns=tuple(one.name for one in own), hint=scan.hint if exact else None)
