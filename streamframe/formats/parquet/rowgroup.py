@@ -168,7 +168,14 @@ class RowGroup:
         if image is None and self._file.local_path is None:
             raise DecodeError("the row group was closed while it was read", source=self.label)
         where = self._file.local_path if image is None else image.reader()
-        opened = pq.ParquetFile(where, metadata=self._metadata, pre_buffer=False, buffer_size=_READ_BUFFER_BYTES)
+        # Without verification a flipped bit is another value. Pages written without a checksum pass.
+        opened = pq.ParquetFile(
+            where,
+            metadata=self._metadata,
+            pre_buffer=False,
+            buffer_size=_READ_BUFFER_BYTES,
+            page_checksum_verification=True,
+        )
         batches: Iterator[pa.RecordBatch] = opened.iter_batches(
             batch_size=batch_rows,
             row_groups=[self.index],
