@@ -36,6 +36,25 @@ def test_types_are_inferred_from_the_first_block():
     }
 
 
+@pytest.mark.parametrize("value", ["9223372036854775808", "-9223372036854775809", "1234567890" * 4])
+def test_integers_beyond_64_bits_keep_their_digits_as_text(value):
+    with pytest.warns(UserWarning, match=r"beyond 64 bits are read as text.*: 'a'; pass dtype="):
+        table = read_table(CsvFormat(), f"a,b,c\n1,1e30,1\n{value},2.5,9223372036854775807\nNA,3,2\n")
+    assert table.to_pydict() == {"a": ["1", value, None], "b": [1e30, 2.5, 3.0], "c": [1, 2**63 - 1, 2]}
+
+
+@pytest.mark.parametrize("dtype", ["uint64", "decimal128(38, 0)"])
+def test_integers_beyond_int64_are_read_as_asked_for_and_nothing_is_told(dtype):
+    table = read_table(CsvFormat(dtype={"a": dtype}), "a\n18446744073709551615\n")
+    assert table.to_pydict() == {"a": [2**64 - 1]}
+
+
+def test_an_integer_beyond_64_bits_in_an_integer_column_is_answered_with_text():
+    with pytest.raises(DecodeError) as caught:
+        read_table(CsvFormat(dtype={"a": "int64"}), "a\n1\n9223372036854775808\n")
+    assert caught.value.hint == 'pass dtype={"a": "string"}, which keeps all digits (float64 rounds).'
+
+
 def test_a_dtype_wins_over_what_the_sample_says():
     table = read_table(CsvFormat(dtype={"zip": pa.string(), "n": pa.float32()}), "zip,n\n01234,1\n")
     assert table.to_pydict() == {"zip": ["01234"], "n": [1.0]}

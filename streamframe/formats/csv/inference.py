@@ -1,15 +1,18 @@
 """Column types from a sample.
 
 Rules: Arrow looks at each sample; samples are unified upward, and what does not fit together is
-text. So is a column without a single value: nothing else can hold what may still come.
+text. So is a column without a single value: nothing else can hold what may still come. So are
+integers beyond 64 bits, which Arrow would round to floats, and one warning tells.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from streamframe.errors import DecodeError
@@ -18,6 +21,9 @@ from streamframe.formats.csv.decode import Decoding, arrow_buffer, null_options,
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.locating import located
 from streamframe.formats.records import Piece
+
+_BEYOND_INT64 = r"^[+-]?\d{19,}$"  # and Arrow took it for a float
+_SHOWN_NAMES = 10
 
 
 def infer_schema(
@@ -58,7 +64,10 @@ def infer_schema(
         If the sample is not CSV of these columns, or not UTF-8.
     """
     found = [types.get(name, pa.null()) for name in names]
-    sampled = partial(_sampled, dialect=dialect, names=names, types=types, null_values=null_values, lenient=lenient)
+    large: set[str] = set()
+    sampled = partial(
+        _sampled, dialect=dialect, names=names, types=types, null_values=null_values, large=large, lenient=lenient
+    )
     if sample is not None and not sample.broken:
         found = sampled(sample)
     for data in peeked:
@@ -69,6 +78,8 @@ def infer_schema(
             # It may well start inside of quotes. The reader comes by, in order, and will tell.
             continue
         found = [_unified(one, two) for one, two in zip(found, other, strict=True)]
+    if large:
+        _tell(sorted(large, key=names.index))
     return pa.schema(
         [
             (name, pa.string() if settled and pa.types.is_null(kind) and name not in types else kind)
@@ -84,6 +95,7 @@ def _sampled(
     names: tuple[str, ...],
     types: Mapping[str, pa.DataType],
     null_values: tuple[str, ...],
+    large: set[str],
     lenient: bool,
 ) -> list[pa.DataType]:
     data = arrow_buffer(sample, dialect)
@@ -95,24 +107,52 @@ def _sampled(
         parse_options.invalid_row_handler = lambda _: "skip"
         column_types = dict.fromkeys(types, pa.binary())
     try:
-        found = pacsv.read_csv(
+        table = pacsv.read_csv(
             pa.BufferReader(data),
             read_options=read_options(data, names),
             parse_options=parse_options,
             convert_options=pacsv.ConvertOptions(column_types=column_types, **null_options(null_values)),
-        ).schema
+        )
     except pa.ArrowInvalid as error:
         known = pa.schema([(name, types.get(name, pa.string())) for name in names])
         raise located(error, sample, dialect, names, known) from error
-    if lenient:
-        text = {field.name: pa.string() for field in found if pa.types.is_binary(field.type)}
-        return [types.get(field.name, text.get(field.name, field.type)) for field in found]
-    for field in found:
-        if pa.types.is_binary(field.type) and field.name not in types:
+    kinds = {field.name: types.get(field.name, field.type) for field in table.schema}
+    for name, kind in kinds.items():
+        if pa.types.is_binary(kind) and name not in types:
             # Arrow takes what is not UTF-8 for bytes, silently. Read as text, it tells the row.
-            as_text = pa.schema([(field.name, pa.string())])
-            Decoding(dialect, names, as_text, null_values).batch(sample)
-    return list(found.types)
+            kinds[name] = pa.string()
+            if not lenient:
+                Decoding(dialect, names, pa.schema([(name, pa.string())]), null_values).batch(sample)
+    beyond = _beyond_int64(table.drop_columns(list(types)), sample, dialect, names, null_values)
+    large |= beyond
+    return [pa.string() if name in beyond else kind for name, kind in kinds.items()]
+
+
+def _beyond_int64(
+    table: pa.Table, sample: Piece, dialect: Dialect, names: tuple[str, ...], null_values: tuple[str, ...]
+) -> set[str]:
+    """Return the columns with whole numbers that Arrow took for floats, since 64 bits do not hold them."""
+    suspects = [
+        field.name
+        for field, column in zip(table.schema, table.itercolumns(), strict=True)
+        if pa.types.is_float64(field.type) and pc.any(pc.greater_equal(pc.abs(column), 2.0**63)).as_py()
+    ]
+    if not suspects:
+        return set()
+    as_text = pa.schema([(name, pa.string()) for name in suspects])
+    # Records of another number of fields have been passed over, or there is none.
+    text = Decoding(dialect, names, as_text, null_values, "skip").salvaged(sample).data
+    return {name for name in suspects if pc.any(pc.match_substring_regex(text[name], _BEYOND_INT64)).as_py()}
+
+
+def _tell(large: Sequence[str]) -> None:
+    shown = ", ".join(map(repr, large[:_SHOWN_NAMES])) + (", …" if len(large) > _SHOWN_NAMES else "")
+    warnings.warn(
+        f"whole numbers beyond 64 bits are read as text, which keeps all digits: {shown}; pass dtype= to choose: "
+        '"string", "uint64", "decimal128(38, 0)", or "float64", which rounds',
+        UserWarning,
+        stacklevel=2,
+    )
 
 
 def _aligned(data: bytearray, dialect: Dialect) -> Piece | None:

@@ -22,6 +22,7 @@ from streamframe.schema import dtype_name
 CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): (.*)", re.DOTALL)
 _RAGGED = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_LARGE = re.compile(r"[+-]?\d{19,}")
 _SHOWN_VALUE = 60
 _SHOWN_RECORD = 80
 _SHORT_VALUE = 12
@@ -99,6 +100,8 @@ def _field(record: bytes, dialect: Dialect, index: int) -> bytes:
 
 
 def _type_hint(name: str, value: str, kind: pa.DataType) -> str:
+    if pa.types.is_integer(kind) and _LARGE.fullmatch(value):
+        return f'pass dtype={{{quoted(name)}: "string"}}, which keeps all digits (float64 rounds).'
     if pa.types.is_integer(kind) and _NUMBER.fullmatch(value):
         return f'pass dtype={{{quoted(name)}: "float64"}}.'
     hint = f'pass dtype={{{quoted(name)}: "string"}}'
