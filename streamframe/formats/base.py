@@ -105,6 +105,11 @@ class FileEncoding(ABC):
 
     name: ClassVar[str]
 
+    @property
+    def suffix(self) -> str:
+        """What the names of its files end in, where we choose them."""
+        return f".{self.name}"
+
     @abstractmethod
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         """Begin a file of this schema.
@@ -122,6 +127,12 @@ class Encoder(ABC):
     @abstractmethod
     def write(self, batch: pa.RecordBatch) -> None:
         """Write one batch. It may be kept; then its bytes are held against the budget."""
+
+    def flush(self) -> None:  # noqa: B027 - some keep nothing
+        """Begin to write what is kept: memory is short, or the file's size is asked for."""
+
+    def settle(self) -> None:  # noqa: B027
+        """Wait until what was handed over is in the file."""
 
     @abstractmethod
     def finish(self) -> None:

@@ -52,6 +52,9 @@ class TextEncoder(Encoder):
             # The rows, and their text.
             self._slices.add(partial(self._writer.encode, piece), 2 * piece.nbytes)
 
+    def settle(self) -> None:
+        self._slices.finish()
+
     def finish(self) -> None:
         self._slices.finish()
         if self._compressor is not None:

@@ -43,6 +43,11 @@ def compressor_for(compression: str | None, label: str) -> Compressor | None:
     return _new(codec_named(compression).name)
 
 
+def suffix_of(compression: str | None) -> str:
+    """Return the suffix by which readers know it; empty for None, and for ``"infer"`` where there is no name yet."""
+    return codec_named(compression).suffixes[0] if compression not in (None, "infer") else ""
+
+
 def _new(name: str) -> Compressor:
     if name == "gzip":
         return _new_gzip()

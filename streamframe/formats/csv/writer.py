@@ -19,7 +19,7 @@ from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.zoned import zoned_text
 from streamframe.formats.text_encoder import TextEncoder
-from streamframe.io.compressing import compressor_for
+from streamframe.io.compressing import compressor_for, suffix_of
 from streamframe.io.compression import checked_compression
 
 if TYPE_CHECKING:
@@ -101,6 +101,10 @@ class CsvEncoding(FileEncoding):
         if not isinstance(self.header, bool):
             raise PlanError(f"header needs True or False, got {self.header!r}", hint="rename the columns before.")
         checked_compression(self.compression)
+
+    @property
+    def suffix(self) -> str:
+        return f".{self.name}{suffix_of(self.compression)}"
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         writer = CsvWriter(schema, header=self.header, sep=self.sep)

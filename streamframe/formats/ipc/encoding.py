@@ -45,6 +45,10 @@ class IpcEncoding(FileEncoding):
         if self.stream not in (None, True, False):
             raise PlanError(f"stream needs True, False or None, got {self.stream!r}")
 
+    @property
+    def suffix(self) -> str:
+        return STREAM_SUFFIX if self.stream else ".arrow"
+
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         suffix = PurePosixPath(file.label).suffix.lower()
         if codec_of_suffix(suffix) is not None:
@@ -82,17 +86,17 @@ class _IpcEncoder(Encoder):
         self._waiting_bytes += held_bytes(batch)
         self._hold.resize(self._waiting_bytes)
         if self._waiting_bytes >= self._target_bytes or self._waiting_rows >= MAX_BATCH_ROWS:
-            self._flush()
+            self.flush()
 
     def finish(self) -> None:
-        self._flush()
+        self.flush()
         self._writer.close()
 
     def abort(self) -> None:
         self._waiting.clear()
         self._hold.resize(0)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         batches, self._waiting = self._waiting, []
         try:
             # Several batches are joined by a copy; one is written from where it is.

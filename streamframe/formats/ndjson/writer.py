@@ -15,7 +15,7 @@ from streamframe.errors import SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.formats.ndjson.text import json_text, object_text
 from streamframe.formats.text_encoder import TextEncoder
-from streamframe.io.compressing import compressor_for
+from streamframe.io.compressing import compressor_for, suffix_of
 from streamframe.io.compression import checked_compression
 
 if TYPE_CHECKING:
@@ -83,6 +83,10 @@ class NdjsonEncoding(FileEncoding):
 
     def __post_init__(self) -> None:
         checked_compression(self.compression)
+
+    @property
+    def suffix(self) -> str:
+        return f".{self.name}{suffix_of(self.compression)}"
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         return TextEncoder(file, context, NdjsonWriter(schema), compressor_for(self.compression, file.label))

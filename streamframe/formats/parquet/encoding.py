@@ -78,10 +78,13 @@ class _ParquetEncoder(Encoder):
         self._waiting_bytes += held_bytes(batch)
         self._hold.resize(self._waiting_bytes)
         if self._waiting_bytes >= self._target_bytes or self._waiting_rows >= MAX_ROW_GROUP_ROWS:
-            self._flush()
+            self.flush()
+
+    def settle(self) -> None:
+        self._row_groups.finish()
 
     def finish(self) -> None:
-        self._flush()
+        self.flush()
         self._row_groups.finish()
         self._writer.close()
 
@@ -92,7 +95,7 @@ class _ParquetEncoder(Encoder):
         # Arrow writes a footer on close, into a file that is thrown away right after.
         self._writer.close()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         if self._waiting:
             batches, self._waiting = self._waiting, []
             self._row_groups.add(partial(self._write_row_group, batches), self._waiting_bytes)
