@@ -8,9 +8,10 @@ import io
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from typing import IO, Any
 
-from streamframe.errors import PlanError, SinkError, did_you_mean
+from streamframe.errors import PlanError, SinkError, StreamError, did_you_mean
 from streamframe.io.atomic_file import AtomicFile, sink_error
 from streamframe.io.redact import secrets_of
 
@@ -29,26 +30,8 @@ class LocalFile(AtomicFile):
         # Unpredictable, so that nobody can wait there with a link; short enough for any file system.
         self._temporary = os.path.join(directory, f".{name[:60]}.{secrets.token_hex(8)}.tmp")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        try:
+        with creating(label, directory):
             self._file: IO[bytes] = os.fdopen(os.open(self._temporary, flags, 0o600), "wb", buffering=_BUFFER_BYTES)
-        except FileNotFoundError as error:
-            raise sink_error(
-                label,
-                error.errno,
-                f"cannot be created: the directory {directory} does not exist",
-                _near_directory(directory) or "create it first.",
-            ) from error
-        except NotADirectoryError as error:
-            raise sink_error(label, error.errno, f"cannot be created: {directory} is not a directory", None) from error
-        except PermissionError as error:
-            raise sink_error(
-                label,
-                error.errno,
-                f"cannot be created: the directory {directory} is not writable",
-                "choose another place, or change its permissions.",
-            ) from error
-        except (OSError, ValueError) as error:
-            raise sink_error(label, getattr(error, "errno", None), f"cannot be created: {error}", None) from error
 
     def _write(self, data: memoryview) -> None:
         self._file.write(data)
@@ -62,7 +45,7 @@ class LocalFile(AtomicFile):
         os.replace(self._temporary, self._path)
         # The new content is in place; a file system that cannot sync a directory is no reason to fail.
         with contextlib.suppress(OSError):
-            _sync_directory(os.path.dirname(self._path))
+            sync_directory(os.path.dirname(self._path))
 
     def _abort(self) -> None:
         if not hasattr(self, "_file"):
@@ -77,7 +60,7 @@ class LocalFile(AtomicFile):
 class StoreFile(AtomicFile):
     """A file of an fsspec filesystem: nobody sees it before the upload is completed."""
 
-    def __init__(self, label: str, uri: str, fs: Any, path: str) -> None:
+    def __init__(self, label: str, uri: str, fs: Any, path: str, upload_bytes: int = _UPLOAD_BYTES) -> None:
         super().__init__(label)
         self._uri = uri
         self._fs = fs
@@ -92,7 +75,7 @@ class StoreFile(AtomicFile):
                 self._file: Any = io.BytesIO()
                 self._finish: Any = lambda: fs.pipe_file(path, self._file.getvalue())
                 return
-            self._file = fs.open(path, "wb", block_size=_UPLOAD_BYTES, autocommit=False)
+            self._file = fs.open(path, "wb", block_size=upload_bytes, autocommit=False)
             # fsspec keeps the file for a transaction of its own, which we do not use.
             with contextlib.suppress(ValueError, AttributeError):
                 fs.transaction.files.remove(self._file)
@@ -105,8 +88,14 @@ class StoreFile(AtomicFile):
                 )
             self._finish = self._complete_upload
 
+    def send(self) -> None:
+        """Send the rest, so that nothing of it is held any more; what is left is `commit`."""
+        if not isinstance(self._file, io.BytesIO):
+            with self._guard("written"):
+                self._file.close()
+
     def _complete_upload(self) -> None:
-        self._file.close()
+        self.send()
         self._file.commit()
 
     def _write(self, data: memoryview) -> None:
@@ -156,6 +145,33 @@ class DirectFile(AtomicFile):
             self._file.close()
 
 
+@contextlib.contextmanager
+def creating(label: str, directory: str) -> Iterator[None]:
+    """Turn what the making of a file in `directory` raises into a `SinkError` with the remedy."""
+    try:
+        yield
+    except StreamError:
+        raise
+    except FileNotFoundError as error:
+        raise sink_error(
+            label,
+            error.errno,
+            f"cannot be created: the directory {directory} does not exist",
+            _near_directory(directory) or "create it first.",
+        ) from error
+    except NotADirectoryError as error:
+        raise sink_error(label, error.errno, f"cannot be created: {directory} is not a directory", None) from error
+    except PermissionError as error:
+        raise sink_error(
+            label,
+            error.errno,
+            f"cannot be created: the directory {directory} is not writable",
+            "choose another place, or change its permissions.",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise sink_error(label, getattr(error, "errno", None), f"cannot be created: {error}", None) from error
+
+
 def _mode(path: str) -> int:
     """Return the mode of the file that is replaced, or that a new file would get."""
     with contextlib.suppress(OSError):
@@ -166,7 +182,8 @@ def _mode(path: str) -> int:
     return 0o666 & ~umask
 
 
-def _sync_directory(directory: str) -> None:
+def sync_directory(directory: str) -> None:
+    """Make the names in a directory last."""
     fd = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(fd)

@@ -1,0 +1,122 @@
+"""Write a set of files so that a directory is what it was before, or completely new.
+
+What makes it new is, on this machine, one rename of a whole directory; a store has no such step, see
+`StoreDirectory` for what is weaker there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+from streamframe.errors import SinkError
+from streamframe.io.atomic_file import AtomicFile
+
+Mode = Literal["error", "overwrite", "append"]
+
+# A leading underscore: pyarrow, DuckDB, Spark and our readers take such a file for no data.
+MANIFEST = "_streamframe.json"
+
+
+class PartFile(AtomicFile):
+    """A file of a directory under way. Its `commit` completes it; nobody sees it before the directory's `commit`."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(label)
+        self._sha256 = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what was written so far, in hex."""
+        return self._sha256.hexdigest()
+
+    def write(self, data: Any) -> int:
+        count = super().write(data)
+        with memoryview(data).cast("B") as view:
+            self._sha256.update(view)
+        return count
+
+
+class AtomicDirectory(ABC):
+    """A directory under way.
+
+    Attributes
+    ----------
+    label : str
+        Its path or URI without secrets.
+    file_bytes : int
+        What each open file holds in memory.
+    taken : frozenset of str
+        Paths below the directory that files must not be given.
+    manifest : bytes or None
+        The manifest of the files that stay; None if none stay.
+    """
+
+    file_bytes: int
+    taken: frozenset[str] = frozenset()
+    manifest: bytes | None = None
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+    @abstractmethod
+    def create(self, name: str) -> PartFile:
+        """Open a file at this path below the directory; pieces are separated by ``/``.
+
+        Raises
+        ------
+        SinkError
+            If it cannot be opened.
+        """
+
+    @abstractmethod
+    def commit(self, manifest: bytes) -> None:
+        """Make the completed files, and this manifest, the directory's content.
+
+        Raises
+        ------
+        SinkError
+            If that fails; the directory is as it was.
+        """
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Throw away what was written; safe twice, and after `commit`."""
+
+    def __del__(self) -> None:
+        if hasattr(self, "label"):
+            with contextlib.suppress(Exception):
+                self.abort()
+
+
+def not_empty(label: str) -> SinkError:
+    """Return the error for a directory that `mode="error"` leaves alone."""
+    return SinkError(
+        f"{label} holds files already",
+        source=label,
+        hint='pass mode="overwrite" to replace all of them, or mode="append" to add to them.',
+    )
+
+
+def check_replaceable(label: str, names: frozenset[str], suffix: str) -> None:
+    """Raise `SinkError` if there is a file that no export of this kind has written: it would be lost."""
+    for name in sorted(names):
+        hidden = any(piece.startswith(("_", ".")) for piece in name.split("/"))
+        if not hidden and not name.endswith(suffix):
+            raise SinkError(
+                f"{label} holds {name!r}, which is no {suffix} file, and overwriting would remove it",
+                source=label,
+                hint="name another directory, or clear this one first.",
+            )
+
+
+def check_continued(label: str, manifest: bytes | None) -> None:
+    """Raise `SinkError` if there is no manifest to add to."""
+    if manifest is None:
+        raise SinkError(
+            f"{label} holds files but no {MANIFEST}, so it is not known which of them are whole",
+            source=label,
+            hint='append to directories that streamframe has written, or pass mode="overwrite".',
+        )

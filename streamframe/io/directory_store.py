@@ -1,0 +1,150 @@
+"""A directory of a store, such as S3, where nothing can be renamed.
+
+Rules:
+* Files are sent while they are written, and completed at `commit` only, in order; then the manifest is
+  replaced; then what it no longer names is deleted.
+* New files never take the name of an old one. So whoever goes by the manifest sees the old set or the new one.
+  What is weaker than on a disk: who lists instead sees some of the new files before the manifest names them, and
+  for a moment the old ones beside the new ones.
+* Before the first file is completed, a journal says which come and which go. The next run into the directory
+  finds it where this one was killed, and finishes either the new set or the old one.
+* Nothing locks a store: one export at a time is the user's business. What a killed run had sent without completing
+  it is invisible, and stays until the store's own rule for abandoned uploads removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from streamframe.io.atomic_directory import (
+    MANIFEST,
+    AtomicDirectory,
+    Mode,
+    PartFile,
+    check_continued,
+    check_replaceable,
+    not_empty,
+)
+from streamframe.io.atomic_file import translating
+from streamframe.io.atomic_targets import StoreFile
+from streamframe.io.redact import secrets_of
+
+JOURNAL = "_streamframe.journal.json"
+# The least that S3 takes as one piece of an upload; 10,000 of them make 50 GB.
+_UPLOAD_BYTES = 5 << 20
+
+
+class StoreDirectory(AtomicDirectory):
+    """Uploads that are completed together, and a manifest that makes them the content."""
+
+    file_bytes = _UPLOAD_BYTES
+
+    def __init__(self, label: str, uri: str, fs: Any, root: str, mode: Mode, suffix: str) -> None:
+        super().__init__(label)
+        self._uri, self._fs, self._root = uri.rstrip("/"), fs, root.rstrip("/")
+        self._parts: list[_StorePart] = []
+        self._done = False
+        with self._guard("opened"):
+            self._mend()
+            names = frozenset(self._list())
+            if names and mode == "error":
+                raise not_empty(label)
+            if mode == "overwrite":
+                check_replaceable(label, names, suffix)
+            elif names:
+                self.manifest = self._read(MANIFEST)
+                check_continued(label, self.manifest)
+        self.taken = names
+        self._goes = sorted(names - {MANIFEST}) if mode == "overwrite" else []
+
+    def create(self, name: str) -> PartFile:
+        with self._guard("written"):
+            part = _StorePart(name, StoreFile(self._path(name), self._uri, self._fs, self._path(name), _UPLOAD_BYTES))
+        self._parts.append(part)
+        return part
+
+    def commit(self, manifest: bytes) -> None:
+        with self._guard("completed"):
+            journal = {
+                "manifest_sha256": hashlib.sha256(manifest).hexdigest(),
+                "comes": [part.name for part in self._parts],
+                "goes": self._goes,
+            }
+            self._write(JOURNAL, json.dumps(journal).encode())
+            for part in self._parts:
+                part.publish()
+            self._write(MANIFEST, manifest)
+            self._done = True
+            self._delete([*self._goes, JOURNAL])
+
+    def abort(self) -> None:
+        if not self._done and hasattr(self, "_parts"):
+            self._done = True
+            for part in self._parts:
+                part.discard()
+            with contextlib.suppress(Exception):
+                self._mend()
+
+    def _mend(self) -> None:
+        """Finish what the journal of a killed run says."""
+        text = self._read(JOURNAL)
+        if text is None:
+            return
+        journal = json.loads(text)
+        manifest = self._read(MANIFEST)
+        came = manifest is not None and hashlib.sha256(manifest).hexdigest() == journal["manifest_sha256"]
+        self._delete([*journal["goes" if came else "comes"], JOURNAL])
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def _list(self) -> Iterable[str]:
+        # A listing that fsspec remembers knows neither new files nor new versions.
+        self._fs.invalidate_cache()
+        start = self._path("")
+        return [path.removeprefix(start) for path in self._fs.find(self._root) if path.startswith(start)]
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return bytes(self._fs.cat_file(self._path(name)))
+        except FileNotFoundError:
+            return None
+
+    def _write(self, name: str, data: bytes) -> None:
+        self._fs.pipe_file(self._path(name), data)
+
+    def _delete(self, names: Iterable[str]) -> None:
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                self._fs.rm_file(self._path(name))
+
+    def _guard(self, verb: str) -> contextlib.AbstractContextManager[None]:
+        return translating(self.label, verb, secrets_of(self._uri))
+
+
+class _StorePart(PartFile):
+    def __init__(self, name: str, file: StoreFile) -> None:
+        super().__init__(file.label)
+        self.name = name
+        self._file = file
+
+    def _write(self, data: memoryview) -> None:
+        self._file.write(data)
+
+    def _commit(self) -> None:
+        self._file.send()
+
+    def _abort(self) -> None:
+        self._file.abort()
+
+    def publish(self) -> None:
+        """Make it visible."""
+        self._file.commit()
+
+    def discard(self) -> None:
+        """Throw it away, also if it was completed on our side."""
+        self._file.abort()
