@@ -5,7 +5,7 @@ Rule: a verb checks its arguments and names an encoding; how a run ends in a sin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streamframe.display.progress import ProgressLine
@@ -17,12 +17,16 @@ from streamframe.formats.csv import CsvEncoding
 from streamframe.formats.ipc import IpcEncoding
 from streamframe.formats.ndjson import NdjsonEncoding
 from streamframe.formats.parquet import ParquetEncoding
+from streamframe.io.atomic_directory import Mode
 from streamframe.io.redact import redact
 from streamframe.options import current_options
 from streamframe.plan.arguments import refuse
 from streamframe.plan.node import Node
 from streamframe.plan.report import RunReport
+from streamframe.plan.sink import Sink
+from streamframe.sinks.directory import Directory
 from streamframe.sinks.files import File
+from streamframe.sinks.layout import MAX_OPEN_FILES, Layout, layout_of
 
 
 class Exports:
@@ -36,21 +40,46 @@ class Exports:
         path: Any,
         *,
         compression: str | None = "snappy",
+        partition_by: str | Sequence[str] | None = None,
+        max_file_bytes: int | str | None = None,
+        max_rows_per_file: int | None = None,
+        max_open_files: int = MAX_OPEN_FILES,
+        mode: Mode | None = None,
+        success_marker: bool = False,
         rejects: Any = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
     ) -> RunReport:
-        """Write all rows to one Parquet file: old or new, never half.
+        """Write all rows to one Parquet file, or to a directory of them: old or new, never half.
 
-        Row groups are gathered to a quarter of the option `memory`, at most 64 MiB.
+        Row groups are gathered to a sixth of the option `memory`, at most 64 MiB.
+
+        A directory takes its new content in one step, together with ``_streamframe.json``, which names each file
+        with its rows, bytes and SHA-256. On a store (``s3://``), where nothing can be renamed, that
+        file alone changes in one step: who lists files instead may see old and new ones while an export ends.
 
         Parameters
         ----------
         path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back). One that ends
+            in ``/``, or is a directory on this machine, becomes a directory of files.
         compression
             ``"snappy"`` (the default, as in pandas: read everywhere and fast), ``"zstd"`` (smaller),
             ``"gzip"``, ``"lz4"``, ``"brotli"`` or None.
+        partition_by
+            Write a directory with a folder for each value of these columns, ``carrier=AA/part-00000.parquet``, and
+            without them in the files. Text, whole numbers, booleans, dates and times; percent-encoded.
+        max_file_bytes
+            Write a directory, and begin a new file before this size, such as ``"256MB"``.
+        max_rows_per_file
+            Write a directory, and begin a new file after so many rows.
+        max_open_files
+            How many files are written at once. Folders beyond that wait on disk until the end.
+        mode
+            What to do with a directory that holds files: ``"error"`` (the default), ``"overwrite"`` all of them
+            in one step, or ``"append"`` to them.
+        success_marker
+            Write an empty file ``_SUCCESS`` as well.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
             suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
@@ -61,9 +90,30 @@ class Exports:
         ------
         StreamError
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import pyarrow as pa
+        >>> import streamframe as sf
+        >>> frame = sf.from_batches([pa.record_batch({"carrier": ["AA", "UA", "AA"], "fare": [1, 2, 3]})])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = frame.to_parquet(f"{folder}/out/", partition_by="carrier")
+        ...     [file.removeprefix(folder) for file in report.files]
+        ['/out/carrier=AA/part-00000.parquet', '/out/carrier=UA/part-00000.parquet']
         """
         refuse(foreign, self.to_parquet)
-        return self._export(path, ParquetEncoding(compression), rejects, storage_options)
+        layout = layout_of(
+            path,
+            storage_options,
+            partition_by=partition_by,
+            max_file_bytes=max_file_bytes,
+            max_rows_per_file=max_rows_per_file,
+            max_open_files=max_open_files,
+            mode=mode,
+            success_marker=success_marker,
+        )
+        return self._export(path, ParquetEncoding(compression), layout, rejects, storage_options)
 
     def to_csv(
         self,
@@ -72,6 +122,12 @@ class Exports:
         header: bool = True,
         sep: str = ",",
         compression: str | None = "infer",
+        partition_by: str | Sequence[str] | None = None,
+        max_file_bytes: int | str | None = None,
+        max_rows_per_file: int | None = None,
+        max_open_files: int = MAX_OPEN_FILES,
+        mode: Mode | None = None,
+        success_marker: bool = False,
         rejects: Any = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
@@ -88,6 +144,8 @@ class Exports:
             Between fields.
         compression
             ``"infer"`` goes by the suffix (``out.csv.gz``); ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+        partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
+            Write a directory of files instead; see `to_parquet`.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
             suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
@@ -100,8 +158,18 @@ class Exports:
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
         """
         refuse(foreign, self.to_csv)
+        layout = layout_of(
+            path,
+            storage_options,
+            partition_by=partition_by,
+            max_file_bytes=max_file_bytes,
+            max_rows_per_file=max_rows_per_file,
+            max_open_files=max_open_files,
+            mode=mode,
+            success_marker=success_marker,
+        )
         return self._export(
-            path, CsvEncoding(header=header, sep=sep, compression=compression), rejects, storage_options
+            path, CsvEncoding(header=header, sep=sep, compression=compression), layout, rejects, storage_options
         )
 
     def to_ndjson(
@@ -109,6 +177,12 @@ class Exports:
         path: Any,
         *,
         compression: str | None = "infer",
+        partition_by: str | Sequence[str] | None = None,
+        max_file_bytes: int | str | None = None,
+        max_rows_per_file: int | None = None,
+        max_open_files: int = MAX_OPEN_FILES,
+        mode: Mode | None = None,
+        success_marker: bool = False,
         rejects: Any = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
@@ -124,6 +198,8 @@ class Exports:
             A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
         compression
             ``"infer"`` goes by the suffix (``out.ndjson.gz``); ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+        partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
+            Write a directory of files instead; see `to_parquet`.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
             suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
@@ -136,7 +212,17 @@ class Exports:
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
         """
         refuse(foreign, self.to_ndjson)
-        return self._export(path, NdjsonEncoding(compression), rejects, storage_options)
+        layout = layout_of(
+            path,
+            storage_options,
+            partition_by=partition_by,
+            max_file_bytes=max_file_bytes,
+            max_rows_per_file=max_rows_per_file,
+            max_open_files=max_open_files,
+            mode=mode,
+            success_marker=success_marker,
+        )
+        return self._export(path, NdjsonEncoding(compression), layout, rejects, storage_options)
 
     def to_ipc(
         self,
@@ -144,6 +230,12 @@ class Exports:
         *,
         compression: str | None = None,
         stream: bool | None = None,
+        partition_by: str | Sequence[str] | None = None,
+        max_file_bytes: int | str | None = None,
+        max_rows_per_file: int | None = None,
+        max_open_files: int = MAX_OPEN_FILES,
+        mode: Mode | None = None,
+        success_marker: bool = False,
         rejects: Any = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
@@ -161,6 +253,8 @@ class Exports:
         stream
             True writes the stream format, which is read in order only, from a pipe too; False the
             file format. Default: a stream if the path ends in ``.arrows``, as the format's authors have it.
+        partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
+            Write a directory of files instead; see `to_parquet`.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
             suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
@@ -173,12 +267,29 @@ class Exports:
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
         """
         refuse(foreign, self.to_ipc)
-        return self._export(path, IpcEncoding(compression, stream), rejects, storage_options)
+        layout = layout_of(
+            path,
+            storage_options,
+            partition_by=partition_by,
+            max_file_bytes=max_file_bytes,
+            max_rows_per_file=max_rows_per_file,
+            max_open_files=max_open_files,
+            mode=mode,
+            success_marker=success_marker,
+        )
+        return self._export(path, IpcEncoding(compression, stream), layout, rejects, storage_options)
 
     def _export(
-        self, path: Any, encoding: FileEncoding, rejects: Any, storage_options: Mapping[str, Any] | None
+        self,
+        path: Any,
+        encoding: FileEncoding,
+        layout: Layout | None,
+        rejects: Any,
+        storage_options: Mapping[str, Any] | None,
     ) -> RunReport:
-        sink = File(path, encoding, storage_options)
+        sink: Sink = File(path, encoding, storage_options)
+        if layout is not None:
+            sink = Directory(path, encoding, layout, storage_options)
         beside = None
         if rejects is not None:
             require_quarantine(self._plan)

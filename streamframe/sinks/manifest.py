@@ -1,0 +1,115 @@
+"""What a directory of ours holds, in the one file that says so.
+
+Rule: the manifest is written last; a file that it does not name is not part of the data.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+
+from streamframe.errors import SinkError
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file: its path below the directory, and what it holds."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of a directory.
+
+    Attributes
+    ----------
+    format : str
+        Of the files, such as ``"parquet"``.
+    schema : pyarrow.Schema
+        Of the rows, with the columns that the folders name.
+    partition_by : tuple of str
+        Those columns, the outermost folder first.
+    files : tuple of FileEntry
+        By path.
+    """
+
+    format: str
+    schema: pa.Schema
+    partition_by: tuple[str, ...]
+    files: tuple[FileEntry, ...]
+
+    def to_bytes(self) -> bytes:
+        """Return it as JSON."""
+        facts = {
+            "version": VERSION,
+            "format": self.format,
+            "partition_by": self.partition_by,
+            "schema": {
+                "text": [f"{field.name}: {field.type}" for field in self.schema],
+                "arrow": base64.b64encode(self.schema.serialize()).decode(),
+            },
+            "rows": sum(file.rows for file in self.files),
+            "files": [asdict(file) for file in self.files],
+        }
+        return json.dumps(facts, indent=1, ensure_ascii=False).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, label: str) -> Manifest:
+        """Read what `to_bytes` has written.
+
+        Raises
+        ------
+        SinkError
+            If it is damaged, or of a later version.
+        """
+        try:
+            facts = json.loads(data)
+            if facts["version"] > VERSION:
+                raise SinkError(
+                    f"the manifest of {label} is of version {facts['version']}; the last one known here is {VERSION}",
+                    source=label,
+                    hint="install a newer streamframe.",
+                )
+            return cls(
+                facts["format"],
+                pa.ipc.read_schema(pa.py_buffer(base64.b64decode(facts["schema"]["arrow"]))),
+                tuple(facts["partition_by"]),
+                tuple(FileEntry(**file) for file in facts["files"]),
+            )
+        except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            raise SinkError(
+                f"the manifest of {label} is damaged: {error}", source=label, hint="write the directory again."
+            ) from error
+
+    def check_continues(self, old: Manifest, label: str) -> None:
+        """Raise `SinkError` if what was written before is something else."""
+        for name, before, now in (
+            ("format", old.format, self.format),
+            ("partition_by", list(old.partition_by), list(self.partition_by)),
+            ("columns", _columns(old.schema), _columns(self.schema)),
+        ):
+            if before != now:
+                raise SinkError(
+                    f"{label} was written with {name} {before}, and this export has {now}",
+                    source=label,
+                    hint='make them the same, or pass mode="overwrite".',
+                )
+
+
+def joined(old: Sequence[FileEntry], new: Sequence[FileEntry]) -> tuple[FileEntry, ...]:
+    """Return all files, by path."""
+    return tuple(sorted((*old, *new), key=lambda file: file.path))
+
+
+def _columns(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name}: {field.type}" for field in schema)

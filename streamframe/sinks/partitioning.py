@@ -1,0 +1,143 @@
+"""Rows into the folders that their keys name: ``year=2024/carrier=AA``, as Hive has it.
+
+Rules: a folder is the percent-encoded text of its key, so no value leaves the base, and readers that decode
+get the value back. Null has Hive's own name; a text that is spelled so is encoded, and so told from it.
+Keys become numbers once for a batch; rows are then sorted by them and taken, never filtered key by key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from streamframe.errors import ColumnNotFoundError, SchemaError
+
+NULL = "__HIVE_DEFAULT_PARTITION__"
+# Of a name in every file system that is in use.
+_NAME_BYTES = 255
+
+
+class Split(NamedTuple):
+    """Which folder each row belongs to."""
+
+    folders: list[str]
+    folder_of_row: np.ndarray
+
+
+class Partitioning:
+    """The keys of one export.
+
+    Parameters
+    ----------
+    schema
+        Of the batches.
+    keys
+        Names of columns, the outermost folder first.
+
+    Raises
+    ------
+    ColumnNotFoundError
+        If there is no such column.
+    SchemaError
+        If a column's type makes no folder, or none is left to write.
+    """
+
+    def __init__(self, schema: pa.Schema, keys: Sequence[str]) -> None:
+        for key in keys:
+            if schema.get_field_index(key) < 0:
+                raise ColumnNotFoundError.among(key, schema.names)
+            _require_text(schema.field(key))
+        self._keys = list(keys)
+        self._rest = [place for place, name in enumerate(schema.names) if name not in keys]
+        if not self._rest:
+            raise SchemaError("all columns are in partition_by, so none is left to write", hint="leave one out.")
+        self.schema = pa.schema([schema.field(place) for place in self._rest], metadata=schema.metadata)
+
+    def without_keys(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return what the files hold: the folders say the rest."""
+        return batch.select(self._rest)
+
+    def split(self, batch: pa.RecordBatch) -> Split:
+        """Return the folders, in the order of their first rows.
+
+        Raises
+        ------
+        SchemaError
+            If a value is too long for the name of a folder.
+        """
+        folders = [""]
+        codes = np.zeros(batch.num_rows, np.int64)
+        for key in self._keys:
+            found = _plain(batch.column(key)).dictionary_encode(null_encoding="encode")
+            names = [_named(key, text) for text in _texts(found.dictionary)]
+            codes = codes * len(names) + found.indices.to_numpy(zero_copy_only=False)
+            # Compact again, or the product of many keys outgrows a number.
+            present, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+            order = np.argsort(first)
+            rank = np.empty(len(order), np.int64)
+            rank[order] = np.arange(len(order))
+            codes = rank[codes.reshape(-1)]
+            folders = [
+                "/".join(filter(None, (folders[code // len(names)], names[code % len(names)])))
+                for code in present[order].tolist()
+            ]
+        return Split(folders, codes)
+
+
+def grouped(rows: pa.RecordBatch, group_of_row: np.ndarray, groups: int) -> list[pa.RecordBatch]:
+    """Return the rows of each group, in their order; each as a batch of its own, without the others' bytes."""
+    order = pa.array(np.argsort(group_of_row, kind="stable"))
+    ends = np.cumsum(np.bincount(group_of_row, minlength=groups)).tolist()
+    return [rows.take(order[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _named(key: str, text: str | None) -> str:
+    name = f"{_encoded(key)}={NULL if text is None else _encoded(text).replace(NULL, '%5F' + NULL[1:])}"
+    size = len(name.encode())
+    if size > _NAME_BYTES:
+        raise SchemaError(
+            f"a value of column {key!r} would name a folder with {size} bytes, and {_NAME_BYTES} are the most: "
+            f"{str(text)[:40]!r}…",
+            column=key,
+            hint="partition by something shorter, such as the first letters, and keep this column in the files.",
+        )
+    return name
+
+
+def _encoded(text: str) -> str:
+    # Letters of any script stay, so that folders can be read.
+    return re.sub(r"[^\w.\-]", lambda found: quote(found[0], safe=""), text)
+
+
+def _require_text(field: pa.Field) -> None:
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    tests = (
+        pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_integer,
+        pa.types.is_boolean, pa.types.is_date, pa.types.is_timestamp, pa.types.is_null,
+    )  # fmt: skip
+    if not any(test(kind) for test in tests):
+        raise SchemaError(
+            f"column {field.name!r} of type {field.type} cannot name folders",
+            column=field.name,
+            hint="partition by text, whole numbers, booleans, dates or times; cast it first.",
+        )
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _texts(values: pa.Array) -> list[str | None]:
+    if pa.types.is_null(values.type):
+        return [None] * len(values)
+    texts = pc.cast(values, pa.string())
+    if pa.types.is_timestamp(values.type):
+        texts = pc.replace_substring(texts, " ", "T")
+    found: list[str | None] = texts.to_pylist()
+    return found

@@ -1,0 +1,211 @@
+"""The files of a directory while they are written: when one is begun, flushed, full and closed.
+
+Rules:
+* So many are open at most; the one that was written to least recently is closed, and a new one begun when
+  its folder gets more rows.
+* A file is full by the bytes that are really in it: near the limit, what its encoder keeps is written, and
+  then it is measured. It ends near nine tenths of `max_file_bytes`; only what a compressor keeps to
+  itself, the footer of a small file with many columns, or a row that is larger can bring it above.
+* What all encoders keep together is a share of the budget: beyond it, those that keep most write it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from functools import partial
+
+import pyarrow as pa
+
+from streamframe.batch import compacted
+from streamframe.formats.base import Encoder, FileEncoding
+from streamframe.io.atomic_directory import AtomicDirectory, PartFile
+from streamframe.plan.context import InOrder, RunContext
+from streamframe.sinks.layout import Layout
+from streamframe.sinks.manifest import FileEntry
+
+_ENCODERS_PER_BUDGET = 4
+# Closing a file waits for the disk, which is worth a hand-over.
+_CLOSING_BYTES = 64 << 10
+_FULL = 0.88
+# A Parquet file gets a footer as well.
+_AIM = 0.94
+# Bytes in a file for a byte in memory: nothing is known yet, so the first file is measured early.
+_UNKNOWN_RATIO = 8.0
+_LEAST_RATIO = 0.02
+
+
+class Parts:
+    """All files of one export."""
+
+    def __init__(
+        self, directory: AtomicDirectory, encoding: FileEncoding, schema: pa.Schema, context: RunContext, layout: Layout
+    ) -> None:
+        self._directory = directory
+        self._encoding = encoding
+        self._schema = schema
+        self._context = context
+        self._layout = layout
+        self._open: OrderedDict[str, _Part] = OrderedDict()
+        self._next_number: Counter[str] = Counter()
+        self._share_bytes = context.options.memory_bytes // _ENCODERS_PER_BUDGET
+        # An upload keeps a good deal in memory, so a store may have fewer open at once.
+        self.max_open = max(1, min(layout.max_open_files, self._share_bytes // directory.file_bytes))
+        self._hold = context.hold()
+        self._closing: InOrder[FileEntry] = context.in_order(self._closed)
+        self._ratio = _UNKNOWN_RATIO
+        self.entries: list[FileEntry] = []
+
+    def is_open(self, folder: str) -> bool:
+        """Whether rows for this folder need no new file."""
+        return folder in self._open
+
+    def write(self, folder: str, rows: pa.RecordBatch) -> None:
+        """Write rows behind the others of their folder."""
+        part = self._part(folder)
+        while rows.num_rows:
+            fit = self._fit(part, rows)
+            part.write(rows if fit >= rows.num_rows else compacted(rows.slice(0, fit)))
+            rows = rows.slice(fit)
+            if self._full(part):
+                self._close(folder)
+                if rows.num_rows:
+                    part = self._part(folder)
+        self._stay_within_share()
+
+    def begin(self, folder: str) -> None:
+        """Begin a file, which may get no rows."""
+        self._part(folder)
+
+    def finish(self) -> None:
+        """Complete all files."""
+        for part in self._open.values():
+            part.encoder.flush()
+        for folder in list(self._open):
+            self._close(folder)
+        self._closing.finish()
+
+    def abort(self) -> None:
+        """Give up; nothing waits and no file is open afterwards."""
+        self._closing.abort()
+        while self._open:
+            _, part = self._open.popitem()
+            try:
+                part.encoder.abort()
+            finally:
+                part.file.abort()
+        self._hold.resize(0)
+
+    def _part(self, folder: str) -> _Part:
+        part = self._open.get(folder)
+        if part is None:
+            if len(self._open) >= self.max_open:
+                self._close(next(iter(self._open)))
+            name = self._new_name(folder)
+            file = self._directory.create(name)
+            try:
+                part = _Part(name, file, self._encoding.start(file, self._schema, self._context))
+            except BaseException:
+                file.abort()
+                raise
+            self._open[folder] = part
+            self._hold.resize(len(self._open) * self._directory.file_bytes)
+        self._open.move_to_end(folder)
+        return part
+
+    def _new_name(self, folder: str) -> str:
+        while True:
+            number = self._next_number[folder]
+            self._next_number[folder] += 1
+            name = f"{folder}/part-{number:05d}{self._encoding.suffix}".lstrip("/")
+            if name not in self._directory.taken:
+                return name
+
+    def _fit(self, part: _Part, rows: pa.RecordBatch) -> int:
+        """Return how many of the rows go into this file, at least one."""
+        fit: int = rows.num_rows
+        if self._layout.max_rows_per_file is not None:
+            fit = min(fit, self._layout.max_rows_per_file - part.rows)
+        if self._layout.max_file_bytes is not None:
+            room_bytes = _AIM * self._layout.max_file_bytes - part.expected_bytes(self._ratio)
+            fit = min(fit, int(room_bytes / self._ratio * rows.num_rows / max(rows.nbytes, 1)))
+        return max(fit, 1)
+
+    def _full(self, part: _Part) -> bool:
+        if part.rows == self._layout.max_rows_per_file:
+            return True
+        most = self._layout.max_file_bytes
+        if most is None or part.expected_bytes(self._ratio) < _FULL * most:
+            return False
+        self._ratio = max(part.measured(), _LEAST_RATIO)
+        return part.file.tell() >= _FULL * most
+
+    def _stay_within_share(self) -> None:
+        kept = sum(part.unsettled_bytes for part in self._open.values())
+        # A single encoder keeps to its own measure.
+        if len(self._open) == 1 or kept <= self._share_bytes:
+            return
+        chosen = []
+        for part in sorted(self._open.values(), key=lambda part: part.unsettled_bytes, reverse=True):
+            if kept <= self._share_bytes // 2:
+                break
+            kept -= part.unsettled_bytes
+            chosen.append(part)
+        _settle(chosen)
+
+    def _close(self, folder: str) -> None:
+        # It stays in sight until it is finished: what fails in between is aborted with the others.
+        part = self._open[folder]
+        part.encoder.finish()
+        self._open.pop(folder)
+        self._closing.add(partial(_closed, part), _CLOSING_BYTES)
+
+    def _closed(self, entry: FileEntry) -> None:
+        self.entries.append(entry)
+
+
+class _Part:
+    """One file, and what its encoder was given."""
+
+    def __init__(self, name: str, file: PartFile, encoder: Encoder) -> None:
+        self.name = name
+        self.file = file
+        self.encoder = encoder
+        self.rows = 0
+        self.unsettled_bytes = 0
+        self._settled_bytes = 0
+        self._file_bytes = 0  # when it was settled last
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        self.rows += rows.num_rows
+        self.unsettled_bytes += rows.nbytes
+        self.encoder.write(rows)
+
+    def expected_bytes(self, ratio: float) -> float:
+        return max(self.file.tell(), self._file_bytes + self.unsettled_bytes * ratio)
+
+    def settled(self) -> None:
+        self._settled_bytes += self.unsettled_bytes
+        self.unsettled_bytes = 0
+        self._file_bytes = self.file.tell()
+
+    def measured(self) -> float:
+        """Settle, and return the bytes in the file for a byte in memory."""
+        before, latest = self._file_bytes, self.unsettled_bytes
+        _settle([self])
+        # What comes last is least worth compressing: small row groups are.
+        return max(self._file_bytes / max(self._settled_bytes, 1), (self._file_bytes - before) / max(latest, 1))
+
+
+def _settle(parts: Iterable[_Part]) -> None:
+    """Have encoders write what they keep, all at once, and wait for it."""
+    parts = list(parts)
+    for part in parts:
+        part.encoder.flush()
+    for part in parts:
+        part.encoder.settle()
+        part.settled()
+
+
+def _closed(part: _Part) -> FileEntry:
+    return FileEntry(part.name, part.rows, part.file.commit(), part.file.sha256)
