@@ -6,7 +6,6 @@ What makes it new is, on this machine, one rename of a whole directory; a store 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from abc import ABC, abstractmethod
 from typing import Any, Literal
@@ -84,11 +83,6 @@ class AtomicDirectory(ABC):
     @abstractmethod
     def abort(self) -> None:
         """Throw away what was written; safe twice, and after `commit`."""
-
-    def __del__(self) -> None:
-        if hasattr(self, "label"):
-            with contextlib.suppress(Exception):
-                self.abort()
 
 
 def not_empty(label: str) -> SinkError:

@@ -57,14 +57,21 @@ class LocalDirectory(AtomicDirectory):
         self._path, self._parent = path, parent
         # Short enough for any file system, in whatever script.
         self._start = f".{name[:40]}."
-        with creating(label, parent):
-            mend(path, self._start)
+        token = secrets.token_hex(8)
+        self._staging = os.path.join(parent, f"{self._start}{token}.tmp")
+        self._aside = os.path.join(parent, f"{self._start}{token}.old")
+        try:
+            self._open(suffix)
+        except BaseException:
+            self.abort()
+            raise
+
+    def _open(self, suffix: str) -> None:
+        with creating(self.label, self._parent):
+            mend(self._path, self._start)
             self._check(suffix)
-            token = secrets.token_hex(8)
-            self._staging = os.path.join(parent, f"{self._start}{token}.tmp")
-            self._aside = os.path.join(parent, f"{self._start}{token}.old")
             os.mkdir(self._staging)
-            self._permissions = stat.S_IMODE(os.stat(path if self._present else self._staging).st_mode)
+            self._permissions = stat.S_IMODE(os.stat(self._path if self._present else self._staging).st_mode)
             os.chmod(self._staging, 0o700)
             # A run that starts at this very moment may take it for one left behind, and remove it: then this raises.
             self._lock(self._staging)
@@ -93,7 +100,6 @@ class LocalDirectory(AtomicDirectory):
         fd = os.open(path, os.O_RDONLY)
         self._locks.append(fd)
         if try_lock(fd) is False:
-            self._unlock()
             raise sink_error(self.label, errno.EBUSY, "is being written by another export", "wait until it is done.")
 
     def _unlock(self) -> None:
@@ -146,12 +152,12 @@ class LocalDirectory(AtomicDirectory):
             sync_directory(self._parent)
 
     def abort(self) -> None:
-        if not self._done and hasattr(self, "_locks"):
+        if not self._done:
             self._done = True
-            if hasattr(self, "_staging"):
-                if os.path.isdir(self._aside) and not os.path.lexists(self._path):
-                    os.rename(self._aside, self._path)
-                shutil.rmtree(self._staging, ignore_errors=True)
+            # Stopped between two renames.
+            if os.path.isdir(self._aside) and not os.path.lexists(self._path):
+                os.rename(self._aside, self._path)
+            shutil.rmtree(self._staging, ignore_errors=True)
             self._unlock()
 
 

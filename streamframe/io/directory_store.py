@@ -82,7 +82,7 @@ class StoreDirectory(AtomicDirectory):
             self._delete([*self._goes, JOURNAL])
 
     def abort(self) -> None:
-        if not self._done and hasattr(self, "_parts"):
+        if not self._done:
             self._done = True
             for part in self._parts:
                 part.discard()
