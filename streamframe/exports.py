@@ -57,6 +57,7 @@ class Exports:
         A directory takes its new content in one step, together with ``_streamframe.json``, which names each file
         with its rows, bytes and SHA-256. On a store (``s3://``), where nothing can be renamed, that
         file alone changes in one step: who lists files instead may see old and new ones while an export ends.
+        Other readers pass over it; polars does where it is given a glob, ``out/**/*.parquet``.
 
         Parameters
         ----------

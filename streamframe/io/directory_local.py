@@ -39,13 +39,9 @@ from streamframe.io.atomic_targets import creating, sync_directory
 from streamframe.io.exchange import exchange
 from streamframe.io.flock import try_lock
 
-_BUFFER_BYTES = 1 << 15
-
 
 class LocalDirectory(AtomicDirectory):
     """A private sibling, which takes the directory's place at the end."""
-
-    file_bytes = _BUFFER_BYTES
 
     def __init__(self, label: str, path: str, mode: Mode, suffix: str) -> None:
         super().__init__(label)
@@ -167,19 +163,19 @@ class _LocalPart(PartFile):
         self._path = path
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         # Nobody else may enter the directory yet, so the file has the usual mode from the start.
-        self._file = os.fdopen(os.open(path, flags, 0o666), "wb", buffering=_BUFFER_BYTES)
+        self._file = os.fdopen(os.open(path, flags, 0o666), "wb", buffering=0)
 
     def _write(self, data: memoryview) -> None:
-        self._file.write(data)
+        # A disk may take less than it is given.
+        while data:
+            data = data[self._file.write(data) :]
 
     def _commit(self) -> None:
-        self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
 
     def _abort(self) -> None:
         if hasattr(self, "_file"):
-            # Gone first: to close it would write the rest of the buffer, which may fail again.
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
             with contextlib.suppress(OSError):

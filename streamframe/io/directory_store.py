@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from streamframe.io.atomic_directory import (
+    BUFFER_BYTES,
     MANIFEST,
     AtomicDirectory,
     Mode,
@@ -41,7 +42,7 @@ _UPLOAD_BYTES = 5 << 20
 class StoreDirectory(AtomicDirectory):
     """Uploads that are completed together, and a manifest that makes them the content."""
 
-    file_bytes = _UPLOAD_BYTES
+    file_bytes = _UPLOAD_BYTES + BUFFER_BYTES
 
     def __init__(self, label: str, uri: str, fs: Any, root: str, mode: Mode, suffix: str) -> None:
         super().__init__(label)

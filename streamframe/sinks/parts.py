@@ -154,11 +154,11 @@ class Parts:
         _settle(chosen)
 
     def _close(self, folder: str) -> None:
-        # It stays in sight until it is finished: what fails in between is aborted with the others.
+        # It stays in sight until others see to it: what fails in between is aborted with the rest.
         part = self._open[folder]
         part.encoder.finish()
-        self._open.pop(folder)
         self._closing.add(partial(_closed, part), _CLOSING_BYTES)
+        self._open.pop(folder)
 
     def _closed(self, entry: FileEntry) -> None:
         self.entries.append(entry)
