@@ -110,8 +110,10 @@ class LocalDirectory(AtomicDirectory):
 
     def commit(self, manifest: bytes) -> None:
         with translating(self.label, "completed", ()):
-            for name in sorted(self.taken - {MANIFEST}):
-                self._keep(name)
+            if self.manifest is not None:
+                # Listed again: what others have added meanwhile stays as well.
+                for name in sorted({*_files(self._path)} - {MANIFEST}):
+                    self._keep(name)
             with self.create(MANIFEST) as file:
                 file.write(manifest)
                 file.commit()
@@ -127,8 +129,9 @@ class LocalDirectory(AtomicDirectory):
         os.makedirs(os.path.dirname(new), exist_ok=True)
         try:
             os.link(old, new, follow_symlinks=False)
-        except FileExistsError:
-            return
+        except FileExistsError as error:
+            message = f"{self.label} has got a file {name!r} from somebody else meanwhile"
+            raise SinkError(message, source=self.label, hint="run it again.") from error
         except OSError:  # a file system without links, or a file of somebody else
             shutil.copy2(old, new, follow_symlinks=False)
 

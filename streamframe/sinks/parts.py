@@ -27,6 +27,8 @@ from streamframe.sinks.manifest import FileEntry
 _ENCODERS_PER_BUDGET = 4
 # Closing a file waits for the disk, which is worth a hand-over.
 _CLOSING_BYTES = 64 << 10
+# They are open as well.
+_CLOSING_FILES = 16
 _FULL = 0.88
 # A Parquet file gets a footer as well.
 _AIM = 0.94
@@ -53,6 +55,7 @@ class Parts:
         self.max_open = max(1, min(layout.max_open_files, self._share_bytes // directory.file_bytes))
         self._hold = context.hold()
         self._closing: InOrder[FileEntry] = context.in_order(self._closed)
+        self._closing_files = 0
         self._ratio = _UNKNOWN_RATIO
         self.entries: list[FileEntry] = []
 
@@ -159,8 +162,12 @@ class Parts:
         part.encoder.finish()
         self._closing.add(partial(_closed, part), _CLOSING_BYTES)
         self._open.pop(folder)
+        self._closing_files += 1
+        if self._closing_files == _CLOSING_FILES:
+            self._closing.finish()
 
     def _closed(self, entry: FileEntry) -> None:
+        self._closing_files -= 1
         self.entries.append(entry)
 
 

@@ -203,6 +203,26 @@ def test_two_exports_into_one_directory_at_once_are_refused(frame, tmp_path):
     assert os.listdir(tmp_path) == ["out"]
 
 
+@pytest.mark.parametrize("name", ["note.txt", "part-00001.parquet"])
+def test_a_file_that_comes_while_an_export_appends_is_not_lost(frame, tmp_path, name):
+    out = tmp_path / "out"
+    frame.to_parquet(out, mode="append")
+
+    def meanwhile(batch):
+        if batch["id"][0].as_py():
+            (out / name).write_bytes(b"mine")
+        return batch
+
+    changing = frame.rebatch(rows=2500).map_batches(meanwhile)
+    if name == "note.txt":
+        changing.to_parquet(out, mode="append")
+    else:
+        with pytest.raises(sf.SinkError, match="from somebody else"):
+            changing.to_parquet(out, mode="append")
+    assert (out / name).read_bytes() == b"mine"
+    assert os.listdir(tmp_path) == ["out"]
+
+
 def test_what_cannot_work_is_said_at_the_call(frame, tmp_path):
     for options, says in (
         ({"mode": "replace"}, "mode"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import resource
 from collections import Counter
 
 import duckdb
@@ -116,8 +117,14 @@ def test_rows_come_into_their_folder_once_and_in_order(datasets, tmp_path, open_
 
 def test_many_keys_make_one_file_each_and_few_open_files(datasets, tmp_path):
     flights = sf.read_parquet(datasets / "flights.parquet").select("tailnum", "flight").limit(20_000)
-    with sf.options(memory="8MB"):
-        report = flights.to_csv(tmp_path / "out", partition_by="tailnum", max_open_files=8)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # What is open now, what is written, what is being closed, and a few for the reader.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 8 + 16 + 8, limit[1]))
+    try:
+        with sf.options(memory="8MB"):
+            report = flights.to_csv(tmp_path / "out", partition_by="tailnum", max_open_files=8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
     counts = Counter(row["tailnum"] for row in flights.iter_rows())
     assert len(report.files) == len(counts)
     assert report.peak_bytes <= 8_000_000
@@ -130,3 +137,20 @@ def test_a_stream_sorted_by_key_needs_no_more_than_one_open_file_and_no_spill(tm
     )
     assert len(report.files) == 50
     assert sum(pq.read_metadata(file).num_rows for file in report.files) == 50_000
+
+
+def test_rows_that_waited_on_disk_stay_before_later_ones(tmp_path):
+    few_then_many = ["a"] * 40_000 + ["b"] * 10 + ["b"] * 40_000
+    rows = pa.table({"k": few_then_many, "i": range(len(few_then_many)), "t": ["x" * 40] * len(few_then_many)})
+    with sf.options(memory="4MB"):
+        frame = sf.from_batches(rows.to_batches(max_chunksize=2003))
+        report = frame.to_parquet(tmp_path / "out", partition_by="k", max_open_files=1)
+    later = [pq.ParquetFile(file).read()["i"].to_pylist() for file in report.files if "k=b" in file]
+    assert [i for file in later for i in file] == list(range(40_000, len(few_then_many)))
+
+
+def test_what_all_encoders_keep_together_stays_within_the_budget(datasets, tmp_path):
+    flights = sf.read_parquet(datasets / "flights.parquet").limit(150_000)
+    with sf.options(memory="16MB"):
+        report = flights.to_parquet(tmp_path / "out", partition_by="carrier")
+    assert report.peak_bytes <= 16_000_000
