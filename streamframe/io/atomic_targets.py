@@ -45,7 +45,7 @@ class LocalFile(AtomicFile):
         os.replace(self._temporary, self._path)
         # The new content is in place; a file system that cannot sync a directory is no reason to fail.
         with contextlib.suppress(OSError):
-            sync_directory(os.path.dirname(self._path))
+            sync(os.path.dirname(self._path))
 
     def _abort(self) -> None:
         if not hasattr(self, "_file"):
@@ -182,9 +182,9 @@ def _mode(path: str) -> int:
     return 0o666 & ~umask
 
 
-def sync_directory(directory: str) -> None:
-    """Make the names in a directory last."""
-    fd = os.open(directory, os.O_RDONLY)
+def sync(path: str) -> None:
+    """Make the bytes of a file, or the names in a directory, last."""
+    fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:

@@ -35,7 +35,7 @@ from streamframe.io.atomic_directory import (
     not_empty,
 )
 from streamframe.io.atomic_file import sink_error, translating
-from streamframe.io.atomic_targets import creating, sync_directory
+from streamframe.io.atomic_targets import creating, sync
 from streamframe.io.exchange import exchange
 from streamframe.io.flock import try_lock
 
@@ -76,10 +76,10 @@ class LocalDirectory(AtomicDirectory):
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISDIR(os.stat(self._path).st_mode):
                 raise sink_error(self.label, errno.ENOTDIR, "is a file", "remove it, or name another directory.")
-        names = frozenset(_files(self._path))
         self._present = os.path.isdir(self._path)
         if self._present:
             self._lock(self._path)
+        names = frozenset(_files(self._path))
         if not names:
             return
         if self._mode == "error":
@@ -95,7 +95,8 @@ class LocalDirectory(AtomicDirectory):
     def _lock(self, path: str) -> None:
         fd = os.open(path, os.O_RDONLY)
         self._locks.append(fd)
-        if try_lock(fd) is False:
+        # Another export may have put a new directory there after this one was opened.
+        if try_lock(fd) is False or not os.path.samestat(os.stat(path), os.fstat(fd)):
             raise sink_error(self.label, errno.EBUSY, "is being written by another export", "wait until it is done.")
 
     def _unlock(self) -> None:
@@ -118,7 +119,7 @@ class LocalDirectory(AtomicDirectory):
                 file.write(manifest)
                 file.commit()
             for folder, _, _ in os.walk(self._staging):
-                sync_directory(folder)
+                sync(folder)
             os.chmod(self._staging, self._permissions)
             self._take_place()
         self._done = True
@@ -134,6 +135,8 @@ class LocalDirectory(AtomicDirectory):
             raise SinkError(message, source=self.label, hint="run it again.") from error
         except OSError:  # a file system without links, or a file of somebody else
             shutil.copy2(old, new, follow_symlinks=False)
+            if not os.path.islink(new):
+                sync(new)
 
     def _take_place(self) -> None:
         if not self._present:
@@ -148,7 +151,7 @@ class LocalDirectory(AtomicDirectory):
             shutil.rmtree(self._aside, ignore_errors=True)
         # The new content is in place; a file system that cannot sync a directory is no reason to fail.
         with contextlib.suppress(OSError):
-            sync_directory(self._parent)
+            sync(self._parent)
 
     def abort(self) -> None:
         if not self._done:

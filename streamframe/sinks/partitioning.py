@@ -92,9 +92,17 @@ class Partitioning:
 
 def grouped(rows: pa.RecordBatch, group_of_row: np.ndarray, groups: int) -> list[pa.RecordBatch]:
     """Return the rows of each group, in their order; each as a batch of its own, without the others' bytes."""
-    order = pa.array(np.argsort(group_of_row, kind="stable"))
+    order = np.argsort(group_of_row, kind="stable")
     ends = np.cumsum(np.bincount(group_of_row, minlength=groups)).tolist()
-    return [rows.take(order[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+    return [_taken(rows, order[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _taken(rows: pa.RecordBatch, places: np.ndarray) -> pa.RecordBatch:
+    try:
+        return rows.take(pa.array(places))
+    except pa.ArrowNotImplementedError:  # of text views, say: there are only runs of neighbours
+        runs = np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
+        return pa.concat_batches([rows.slice(run[0], len(run)) for run in runs if len(run)] or [rows.slice(0, 0)])
 
 
 def _named(key: str, text: str | None) -> str:

@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from functools import partial
@@ -18,6 +19,7 @@ from functools import partial
 import pyarrow as pa
 
 from streamframe.batch import compacted
+from streamframe.errors import SinkError
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.io.atomic_directory import AtomicDirectory, PartFile
 from streamframe.plan.context import InOrder, RunContext
@@ -94,7 +96,9 @@ class Parts:
         while self._open:
             _, part = self._open.popitem()
             try:
-                part.encoder.abort()
+                # Arrow ends a file in any case, for which the disk may be too full.
+                with contextlib.suppress(SinkError):
+                    part.encoder.abort()
             finally:
                 part.file.abort()
         self._hold.resize(0)

@@ -103,13 +103,16 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", tmp_path], check=True)
 
 
+@pytest.mark.parametrize("verb", ["to_csv", "to_parquet", "to_ipc"])
 @pytest.mark.parametrize("mode", ["overwrite", "append"])
-def test_a_full_disk_is_a_sink_error_and_leaves_the_directory(small_disk, mode):
+def test_a_full_disk_is_a_sink_error_and_leaves_the_directory(small_disk, mode, verb):
     rows = sf.from_arrow(table())
-    rows.limit(500).to_csv(small_disk / "out", partition_by="late")
+    getattr(rows.limit(500), verb)(small_disk / "out", partition_by="late")
     old = state(small_disk)
     with pytest.raises(sf.SinkError, match="free some space") as caught:
-        rows.to_csv(small_disk / "out", partition_by="late", max_rows_per_file=100, mode=mode)
+        getattr(sf.from_arrow(table(30_000)), verb)(
+            small_disk / "out", partition_by=["late", "carrier"][: 1 + (mode == "overwrite")], mode=mode
+        )
     assert caught.value.errno == errno.ENOSPC
     assert state(small_disk) == old
     assert os.listdir(small_disk) == ["out"]

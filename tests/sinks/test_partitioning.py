@@ -79,6 +79,8 @@ def test_keys_of_every_allowed_type_are_spelled_as_readers_expect(tmp_path):
         ("time", pa.array([moment], pa.timestamp("s")), ["2013-01-02T03%3A04%3A05"]),
         ("zoned", pa.array([moment], pa.timestamp("s", "UTC")), ["2013-01-02T03%3A04%3A05Z"]),
         ("dictionary", pa.array(["a", "b", "a"]).dictionary_encode(), ["a", "b"]),
+        ("large", pa.array(["a/b"], pa.large_string()), ["a%2Fb"]),
+        ("view", pa.array(["a"], pa.string_view()), ["a"]),
         ("null", pa.nulls(2), [NULL]),
     ]:
         rows = pa.table({"k": values, "i": range(len(values))})
