@@ -150,6 +150,23 @@ def test_overwriting_replaces_all_files_and_keeps_the_mode(frame, tmp_path):
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o750
 
 
+def test_a_directory_may_be_overwritten_with_what_is_read_from_it(frame, tmp_path):
+    out = tmp_path / "out"
+    frame.to_parquet(out, partition_by="carrier", max_rows_per_file=300)
+    sf.read_parquet(out).filter(sf.col("late")).to_parquet(out, partition_by="carrier", mode="overwrite")
+    rows = sf.read_parquet(out).select("id").to_arrow()["id"].to_pylist()
+    assert sorted(rows) == list(range(0, 5000, 3))
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_symlink_stays_and_the_directory_it_leads_to_is_replaced(frame, tmp_path):
+    (tmp_path / "disk" / "real").mkdir(parents=True)
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "real")
+    frame.to_parquet(tmp_path / "out")
+    assert (tmp_path / "out").is_symlink()
+    assert files(tmp_path / "disk") == ["real/_streamframe.json", "real/part-00000.parquet"]
+
+
 def test_overwriting_refuses_to_remove_what_no_export_has_written(frame, tmp_path):
     (tmp_path / "thesis.docx").write_bytes(b"years")
     with pytest.raises(sf.SinkError, match=r"thesis\.docx"):
