@@ -118,7 +118,7 @@ def test_rows_come_into_their_folder_once_and_in_order(datasets, tmp_path, open_
 
 
 def test_many_keys_make_one_file_each_and_few_open_files(datasets, tmp_path):
-    flights = sf.read_parquet(datasets / "flights.parquet").select("tailnum", "flight", "dest").limit(2_500)
+    flights = sf.read_parquet(datasets / "flights.parquet").select("tailnum", "flight", "dest").limit(800)
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     # What is open now, what is written, what is being closed, and a few for the reader.
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 8 + 16 + 8, limit[1]))
