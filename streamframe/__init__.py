@@ -22,14 +22,14 @@ from streamframe.errors import (
     TransportError,
     TruncatedError,
 )
-from streamframe.expr import Expr, coalesce, col, function, lit, when
+from streamframe.expr import Expr, coalesce, col, function, lit, patterns, when
 from streamframe.foreign import other_name
 from streamframe.grouped import GroupedFrame
 from streamframe.in_memory import from_arrow, from_batches, from_pandas
 from streamframe.options import options, set_options
 from streamframe.plan.report import RunReport, Stats
 from streamframe.plan.telling import source
-from streamframe.readers import infer_schema, read, read_csv, read_ipc, read_ndjson, read_parquet
+from streamframe.readers import infer_schema, read, read_csv, read_ipc, read_lines, read_ndjson, read_orc, read_parquet
 from streamframe.stream import StreamFrame, concat
 from streamframe.transforms.aggregates import Aggregate, count
 
@@ -66,10 +66,13 @@ __all__ = [
     "infer_schema",
     "lit",
     "options",
+    "patterns",
     "read",
     "read_csv",
     "read_ipc",
+    "read_lines",
     "read_ndjson",
+    "read_orc",
     "read_parquet",
     "set_options",
     "source",

@@ -16,6 +16,7 @@ from streamframe.formats.base import FileEncoding
 from streamframe.formats.csv import CsvEncoding
 from streamframe.formats.ipc import IpcEncoding
 from streamframe.formats.ndjson import NdjsonEncoding
+from streamframe.formats.orc import OrcEncoding
 from streamframe.formats.parquet import ParquetEncoding
 from streamframe.io.atomic_directory import Mode
 from streamframe.io.redact import redact
@@ -279,6 +280,57 @@ class Exports:
             success_marker=success_marker,
         )
         return self._export(path, IpcEncoding(compression, stream), layout, rejects, storage_options)
+
+    def to_orc(
+        self,
+        path: Any,
+        *,
+        compression: str | None = "zstd",
+        partition_by: str | Sequence[str] | None = None,
+        max_file_bytes: int | str | None = None,
+        max_rows_per_file: int | None = None,
+        max_open_files: int = MAX_OPEN_FILES,
+        mode: Mode | None = None,
+        success_marker: bool = False,
+        rejects: Any = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        """Write all rows to one ORC file: old or new, never half.
+
+        Stripes are closed at an eighth of the option `memory`, at most 64 MiB.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+        compression
+            ``"zstd"`` (the default: small and fast), ``"zlib"`` (read everywhere), ``"snappy"``, ``"lz4"`` or None.
+        partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
+            Write a directory of files instead; see `to_parquet`.
+        rejects
+            Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+        """
+        refuse(foreign, self.to_orc)
+        layout = layout_of(
+            path,
+            storage_options,
+            partition_by=partition_by,
+            max_file_bytes=max_file_bytes,
+            max_rows_per_file=max_rows_per_file,
+            max_open_files=max_open_files,
+            mode=mode,
+            success_marker=success_marker,
+        )
+        return self._export(path, OrcEncoding(compression), layout, rejects, storage_options)
 
     def _export(
         self,

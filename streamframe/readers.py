@@ -18,7 +18,9 @@ from streamframe.expr import Expr, as_expr
 from streamframe.formats.base import FileFormat
 from streamframe.formats.csv import CsvFormat
 from streamframe.formats.ipc import IpcFormat
+from streamframe.formats.lines import LinesFormat
 from streamframe.formats.ndjson import NdjsonFormat
+from streamframe.formats.orc import OrcFormat
 from streamframe.formats.parquet import ParquetFormat
 from streamframe.formats.rejects import Errors
 from streamframe.io.locations import Paths, paths
@@ -46,6 +48,9 @@ _SUFFIXES: dict[str, Callable[[], FileFormat]] = {
     ".arrows": IpcFormat,
     ".feather": IpcFormat,
     ".ipc": IpcFormat,
+    ".orc": OrcFormat,
+    ".log": LinesFormat,
+    ".txt": LinesFormat,
 }
 
 
@@ -54,7 +59,7 @@ def read(path: Any, *, storage_options: Mapping[str, Any] | None = None, **forei
 
     Lazy: nothing is read before the frame is iterated, looked at or exported. Known are ``.csv``,
     ``.tsv``, ``.ndjson`` and ``.jsonl`` (also with ``.gz``, ``.zst``, ``.bz2`` or ``.xz`` behind it),
-    ``.parquet``, ``.pq``, ``.arrow``, ``.arrows``, ``.feather`` and ``.ipc``.
+    ``.parquet``, ``.pq``, ``.orc``, ``.arrow``, ``.arrows``, ``.feather``, ``.ipc``, and lines in ``.log`` or ``.txt``.
 
     Parameters
     ----------
@@ -92,7 +97,7 @@ def infer_schema(path: Any, *, format: str | None = None, **options: Any) -> dic
     path
         What the readers take.
     format
-        ``"csv"``, ``"ndjson"``, ``"parquet"`` or ``"ipc"``. Default: the suffix of the path tells.
+        ``"csv"``, ``"ndjson"``, ``"parquet"``, ``"ipc"``, ``"orc"`` or ``"lines"``. Default: the suffix tells.
     **options
         Those of the format's reader, such as ``sep=`` or ``schema="union"``.
 
@@ -109,7 +114,14 @@ def infer_schema(path: Any, *, format: str | None = None, **options: Any) -> dic
     >>> sf.infer_schema(io.BytesIO(b"zip,fare\n01234,2.5"), format="csv")
     {'zip': 'int64', 'fare': 'float64'}
     """
-    readers = {"csv": read_csv, "ndjson": read_ndjson, "parquet": read_parquet, "ipc": read_ipc}
+    readers = {
+        "csv": read_csv,
+        "ndjson": read_ndjson,
+        "parquet": read_parquet,
+        "ipc": read_ipc,
+        "orc": read_orc,
+        "lines": read_lines,
+    }
     if format is None:
         found = _format_of(paths(path, options.get("storage_options")))
         format = found.name
@@ -421,6 +433,101 @@ def read_ipc(
     refuse(foreign, read_ipc)
     frame = _frame(_files(path, IpcFormat(), schema, hive, storage_options))
     return frame if columns is None else frame.select(checked_names(columns))
+
+
+def read_orc(
+    path: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    schema: SchemaOver = "first",
+    hive: bool | Mapping[str, Any] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    **foreign: Any,
+) -> StreamFrame:
+    """Read ORC lazily, stripe by stripe, decoded by every core, within the option `memory`.
+
+    A stripe is decoded whole; one that is larger than the memory passes alone. A remote file is copied to
+    disk first, since Arrow does not tell where its stripes lie.
+
+    Parameters
+    ----------
+    path
+        A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these; any
+        fsspec scheme.
+    columns
+        Only these, in this order; others are not read.
+    schema, hive
+        What holds over several files, and columns from their paths: as in `read_csv`.
+    storage_options
+        What fsspec takes for the scheme, and for http(s) what `read_csv` names.
+
+    Raises
+    ------
+    PlanError
+        Here, if an argument makes no sense.
+    SourceError, DecodeError, SchemaError
+        When it runs.
+
+    Examples
+    --------
+    >>> import streamframe as sf
+    >>> delays = sf.read_orc("flights.orc", columns=["carrier", "dep_delay"])
+    """
+    refuse(foreign, read_orc)
+    frame = _frame(_files(path, OrcFormat(), schema, hive, storage_options))
+    return frame if columns is None else frame.select(checked_names(columns))
+
+
+def read_lines(
+    path: Any,
+    *,
+    encoding: str = "utf-8",
+    compression: str | None = "infer",
+    errors: Errors = "raise",
+    hive: bool | Mapping[str, Any] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    **foreign: Any,
+) -> StreamFrame:
+    r"""Read text lazily, one row for each line, in the column ``line``.
+
+    A line ends with ``\n`` or ``\r\n``, which are no part of it; empty lines are rows as well.
+
+    Parameters
+    ----------
+    path
+        A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these; any
+        fsspec scheme.
+    encoding
+        Any that Python knows. UTF-8 is the fastest: it is not transcoded.
+    compression
+        ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+    errors
+        What a line does that is no text, as in `read_csv`; with ``"null"``, it is null.
+    hive
+        Columns from the paths: as in `read_csv`.
+    storage_options
+        What fsspec takes for the scheme, and for http(s) what `read_csv` names.
+
+    Raises
+    ------
+    PlanError
+        Here, if an argument makes no sense.
+    SourceError, DecodeError, BudgetError
+        When it runs; the last if a line is longer than 64 MiB.
+
+    Examples
+    --------
+    >>> import io
+    >>> import streamframe as sf
+    >>> log = sf.read_lines(io.BytesIO(b"GET /a 200\nGET /b 404\n"))
+    >>> log.extract(r"(?P<path>\S+) (?P<status>\d+)$").to_pandas()
+      path status
+    0   /a    200
+    1   /b    404
+    """
+    refuse(foreign, read_lines)
+    file_format = LinesFormat(encoding=encoding, compression=compression, errors=errors)
+    return _frame(_files(path, file_format, "first", hive, storage_options))
 
 
 def _files(

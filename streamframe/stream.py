@@ -18,6 +18,7 @@ from streamframe.engines.local import optimized_plan, peek_schema
 from streamframe.errors import PlanError
 from streamframe.exports import Exports, require_quarantine
 from streamframe.expr import Expr, as_column, as_expr
+from streamframe.expr.patterns import as_pattern
 from streamframe.foreign import other_name
 from streamframe.grouped import GroupedFrame
 from streamframe.options import parse_bytes
@@ -29,6 +30,7 @@ from streamframe.plan.telling import facts_of, telling, with_facts
 from streamframe.schema import parse_dtype
 from streamframe.transforms.cast import Cast
 from streamframe.transforms.concat import Concat
+from streamframe.transforms.extract import Extract, Unmatched
 from streamframe.transforms.filter import Filter
 from streamframe.transforms.map_batches import MapBatches, MapPandas
 from streamframe.transforms.rebatch import Rebatch
@@ -299,6 +301,41 @@ class StreamFrame(Exports):
     def iter_rows(self) -> Iteration[dict[str, Any]]:
         """Iterate over rows as dicts of Python values. Convenient, and slow: about 1 us a value."""
         return Iteration(self._plan, _rows)
+
+    def extract(self, pattern: Any, column: str = "line", unmatched: Unmatched = "raise") -> StreamFrame:
+        r"""Take a text apart: the named groups of a pattern take the place of the column.
+
+        Parameters
+        ----------
+        pattern
+            In RE2's syntax, or a ready one: `streamframe.patterns.COMMON_LOG` and ``COMBINED_LOG``, for the access
+            logs of web servers, with times and numbers in their types. It may match anywhere; bind it
+            with ``^`` and ``$``. Each group has a name: ``(?P<ip>\S+)``.
+        column
+            The text. ``"line"`` is what `read_lines` makes.
+        unmatched
+            What a text does that the pattern does not match: ``"raise"``, ``"null"`` in all groups, or ``"skip"``
+            the row. A null matches nothing; with ``"raise"`` it stays null.
+
+        Raises
+        ------
+        PlanError
+            If the pattern is none, or has groups without a name.
+        DecodeError
+            When it runs, if a text does not match.
+
+        Examples
+        --------
+        >>> import streamframe as sf
+        >>> frame = sf.from_arrow({"line": ["ATL 12", "BOS -3"]})
+        >>> frame.extract(r"(?P<dest>\w+) (?P<delay>\S+)").cast({"delay": "int64"}).to_pandas()
+          dest  delay
+        0  ATL     12
+        1  BOS     -3
+        """
+        if unmatched not in ("raise", "null", "skip"):
+            raise PlanError(f'unmatched needs "raise", "null" or "skip", got {unmatched!r}')
+        return self._with(Extract(self._plan, column, as_pattern(pattern), unmatched))
 
     def rejects(self) -> StreamFrame:
         r"""Return the records that a run of this frame leaves out, since they cannot be read.

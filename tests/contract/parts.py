@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.orc
 import pyarrow.parquet as pq
 
 import streamframe as sf
@@ -69,6 +70,29 @@ def zstd(data: bytes) -> bytes:
     return pa.compress(data, codec="zstd", asbytes=True)
 
 
+def orc_bytes(data: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    # ORC has no type for a column of nulls, which is what there is of no rows.
+    schema = pa.schema([one.with_type(pa.string()) if pa.types.is_null(one.type) else one for one in data.schema])
+    with pyarrow.orc.ORCWriter(sink, stripe_size=64 << 10) as writer:
+        for batch in [data.slice(0, 0), *(data.slice(start, 700) for start in range(0, len(data), 700))]:
+            writer.write(batch.cast(schema))
+    return sink.getvalue().to_pybytes()
+
+
+def _lines(folder: Path, data: pa.Table) -> sf.StreamFrame:
+    """Return a frame over lines that hold a JSON array of the rows' values each, taken apart again."""
+    texts = [json.dumps(list(row.values()), default=str) for row in data.to_pylist()]
+    lines = sf.read_lines(_file(folder, "a.log", "".join(f"{text}\n" for text in texts).encode()))
+
+    def parsed(batch: pa.RecordBatch) -> pa.RecordBatch:
+        rows = [dict(zip(data.schema.names, json.loads(line), strict=True)) for line in batch["line"].to_pylist()]
+        rows = [{**row, "time": datetime.datetime.fromisoformat(row["time"])} for row in rows]
+        return pa.RecordBatch.from_pylist(rows, schema=data.schema)
+
+    return lines.map_batches(parsed, schema=data.schema)
+
+
 def _file(folder: Path, name: str, data: bytes) -> Path:
     path = folder / name
     if not path.exists():
@@ -96,6 +120,8 @@ SOURCES = {
     "csv list": lambda folder, data: sf.read_csv(_halves(folder, data)),
     "parquet": lambda folder, data: sf.read_parquet(_file(folder, "a.parquet", parquet_bytes(data))),
     "one row group": lambda folder, data: sf.read_parquet(_file(folder, "b.parquet", parquet_bytes(data, 10**9))),
+    "orc": lambda folder, data: sf.read_orc(_file(folder, "a.orc", orc_bytes(data))).cast({"time": "timestamp[s]"}),
+    "lines": lambda folder, data: _lines(folder, data),
     "ipc": lambda folder, data: sf.read_ipc(_file(folder, "a.arrow", ipc_bytes(data))),
     "ipc stream": lambda folder, data: sf.read_ipc(_file(folder, "a.arrows", ipc_bytes(data, stream=True))),
     "from_arrow": lambda folder, data: sf.from_arrow(data),
@@ -130,6 +156,10 @@ TRANSFORMS = {
         lambda frame: frame.with_columns(fare=sf.col("fare") * 2, one=1),
         lambda rows: [{**row, "fare": None if row["fare"] is None else row["fare"] * 2, "one": 1} for row in rows],
     ),
+    "Extract": (
+        lambda frame: frame.extract(r"(?P<number>[0-9]+)", column="note"),
+        lambda rows: [{k: v for k, v in row.items() if k != "note"} | {"number": str(row["id"])} for row in rows],
+    ),
     "Slice": (lambda frame: frame.slice(17, 1500), lambda rows: rows[17:1517]),
     "Rebatch": (lambda frame: frame.rebatch(rows=333), lambda rows: rows),
     "MapBatches": (
@@ -154,6 +184,10 @@ TRANSFORMS = {
 SINKS = {
     "parquet": (lambda frame, path: frame.to_parquet(path), pq.read_table),
     "ipc": (lambda frame, path: frame.to_ipc(path), lambda path: pa.ipc.open_file(path.read_bytes()).read_all()),
+    "orc": (
+        lambda frame, path: frame.to_orc(path),
+        lambda path: sf.read_orc(path).cast({"time": "timestamp[s]"}).to_arrow(),
+    ),
     "ndjson": (lambda frame, path: frame.to_ndjson(path), lambda path: _ndjson(path).to_arrow()),
     "csv": (lambda frame, path: frame.to_csv(path), lambda path: sf.read_csv(path).to_arrow()),
 }

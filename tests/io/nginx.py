@@ -25,6 +25,7 @@ http {{
     # Only who asks for all of a file waits for it: the rest after a drop comes at once.
     map $http_range $slowly {{ "" 256k; default 0; }}
     access_log access.log short;
+    access_log combined.log combined;
     default_type text/csv;
     client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi; scgi_temp_path scgi;

@@ -151,3 +151,16 @@ def test_a_busy_server_is_given_up_without_a_secret(nginx):
     with pytest.raises(StreamError, match="503") as caught:
         sf.read_csv(f"{url}/busy/a.csv", storage_options={"retries": 1}).count()
     assert "geheim" not in str(caught.value)
+
+
+def test_the_log_that_it_writes_of_us_can_be_read(nginx, tmp_path):
+    sf.read_csv(f"{nginx.url}/plain/a.csv?a=%22b%22").count()
+    sf.read_csv(f"{nginx.url}/private/a.csv", storage_options={"auth": ("me", "geheim")}).count()
+    nginx.stop()
+    log = sf.read_lines(tmp_path / "combined.log").extract(sf.patterns.COMBINED_LOG).to_arrow().to_pylist()
+    assert log[0]["request"] == "GET /plain/a.csv?a=%22b%22 HTTP/1.1"
+    assert {(one["host"], one["status"], one["user"]) for one in log} >= {
+        ("127.0.0.1", 200, "-"),
+        ("127.0.0.1", 200, "me"),
+    }
+    assert all(one["user_agent"].startswith("streamframe") and one["bytes"] > 0 for one in log)

@@ -1,0 +1,64 @@
+"""Plain lines: the reader's options, and how one file is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import pyarrow as pa
+
+from streamframe.formats.base import FileFormat, OpenFile
+from streamframe.formats.lines.decode import COLUMN, Decoding
+from streamframe.formats.lines.records import TextLines
+from streamframe.formats.rejects import Errors, checked_errors
+from streamframe.formats.sniffing import BOM
+from streamframe.formats.text_blocks import OpenText
+from streamframe.io.compression import checked_compression
+from streamframe.io.transcode import checked_encoding
+
+if TYPE_CHECKING:
+    from streamframe.io.location import Location
+
+
+@dataclass(frozen=True)
+class LinesFormat(FileFormat):
+    r"""Lines of text that end with ``\n`` or ``\r\n``, one in each row.
+
+    Parameters
+    ----------
+    encoding
+        What the text is written in.
+    compression
+        ``"infer"`` goes by the suffix, None reads the bytes as they are.
+    errors
+        What a line does that is no text in this encoding.
+    """
+
+    name: ClassVar[str] = "lines"
+    suffixes: ClassVar[tuple[str, ...]] = (".log", ".txt")
+    text: ClassVar[bool] = True
+
+    encoding: str = "utf-8"
+    compression: str | None = "infer"
+    errors: Errors = "raise"
+
+    def __post_init__(self) -> None:
+        checked_errors(self.errors)
+        checked_encoding(self.encoding)
+        checked_compression(self.compression)
+
+    @property
+    def quarantines(self) -> bool:
+        return self.errors == "quarantine"
+
+    def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+        stream = location.open_stream(compression=self.compression, encoding=self.encoding)
+        records = TextLines(stream, block_bytes=block_bytes)
+        opened = OpenText(records)
+        try:
+            records.skip(BOM)
+        except BaseException:
+            opened.close()
+            raise
+        opened.decoding = Decoding(pa.schema([(COLUMN, pa.string())]), self.errors)
+        return opened

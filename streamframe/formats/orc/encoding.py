@@ -1,0 +1,101 @@
+"""Write ORC: batches go into stripes, which Arrow closes when they have their size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pyarrow as pa
+
+from streamframe.errors import PlanError, SchemaError, did_you_mean
+from streamframe.formats.base import Encoder, FileEncoding
+from streamframe.io.atomic import AtomicFile
+from streamframe.plan.context import RunContext
+
+COMPRESSIONS = ("zstd", "zlib", "snappy", "lz4", "none")
+MAX_STRIPE_BYTES = 64 << 20
+# Arrow keeps a stripe, and what it becomes, until it is full.
+_STRIPES_PER_BUDGET = 8
+
+
+@dataclass(frozen=True)
+class OrcEncoding(FileEncoding):
+    """Apache ORC with one compression for all columns."""
+
+    compression: str | None = "zstd"
+    name: ClassVar[str] = "orc"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "compression", str(self.compression).lower())
+        if self.compression not in COMPRESSIONS:
+            near = did_you_mean(str(self.compression), COMPRESSIONS)
+            raise PlanError(
+                f"compression={self.compression!r} is not known to ORC",
+                hint=near or f"use one of {', '.join(COMPRESSIONS)}.",
+            )
+
+    def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
+        if not len(schema):
+            raise SchemaError("there are no columns to write", source=file.label, hint="select at least one.")
+        # ORC has no type for a column without any value; elsewhere such a column is text.
+        texts = [field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in schema]
+        schema = pa.schema(texts)
+        for field in schema:
+            _require_writable(field, file.label)
+        return _OrcEncoder(file, schema, context, str(self.compression))
+
+
+class _OrcEncoder(Encoder):
+    def __init__(self, file: AtomicFile, schema: pa.Schema, context: RunContext, compression: str) -> None:
+        import pyarrow.orc as orc
+
+        self._schema = schema
+        self._label = file.label
+        stripe_bytes = min(MAX_STRIPE_BYTES, context.options.memory_bytes // _STRIPES_PER_BUDGET)
+        self._hold = context.hold()
+        self._hold.resize(stripe_bytes)
+        codec = "uncompressed" if compression == "none" else compression
+        self._writer = orc.ORCWriter(file, compression=codec, stripe_size=stripe_bytes)
+        self._written = False
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        columns = [
+            column.cast(field.type) if pa.types.is_null(column.type) else column
+            for column, field in zip(batch.columns, self._schema, strict=True)
+        ]
+        self._put(pa.Table.from_arrays(columns, schema=self._schema))
+
+    def finish(self) -> None:
+        if not self._written:
+            # The writer learns the columns from the first table.
+            self._put(self._schema.empty_table())
+        self._writer.close()
+        self._hold.resize(0)
+
+    def abort(self) -> None:
+        self._hold.resize(0)
+        if self._written:
+            # Arrow writes a footer on close, into a file that is thrown away right after.
+            self._writer.close()
+
+    def _put(self, table: pa.Table) -> None:
+        try:
+            self._writer.write(table)
+        except pa.ArrowException as error:
+            raise SchemaError(f"ORC cannot hold these rows: {error}", source=self._label) from error
+        self._written = True
+
+
+def _require_writable(field: pa.Field, label: str) -> None:
+    import pyarrow.orc as orc
+
+    try:
+        with orc.ORCWriter(pa.BufferOutputStream()) as writer:
+            writer.write(pa.schema([field]).empty_table())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise SchemaError(
+            f"ORC cannot hold column {field.name!r} of type {field.type}",
+            source=label,
+            column=field.name,
+            hint="cast or drop it; unsigned numbers, times of day, durations and categories have no ORC type.",
+        ) from error

@@ -1,0 +1,115 @@
+"""`extract`: a pattern's groups become columns, and what it does not match is not passed over in silence."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import re
+
+import pytest
+
+import streamframe as sf
+
+LINES = b"""\
+127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif HTTP/1.0" 200 2326
+::1 - - [29/Feb/2024:00:00:00 +0530] "GET /a\\"b HTTP/1.1" 304 -
+"""
+COMBINED = b"""\
+1.2.3.4 - a b [01/Jan/2024:23:59:59 +0000] "\\x16\\x03" 400 157 "-" "-"
+1.2.3.4 - - [01/Jan/2024:23:59:59 +0000] "GET / HTTP/1.1" 200 0 "https://e.org/?q=\\"x\\"" "Mozilla/5.0 (X11)" "1.1.1.1"
+"""
+
+
+def rows(data, *args, **options):
+    return sf.read_lines(io.BytesIO(data)).extract(*args, **options).to_arrow().to_pylist()
+
+
+def utc(*fields):
+    return datetime.datetime(*fields, tzinfo=datetime.UTC)
+
+
+def test_the_common_log_comes_in_its_types():
+    first, second = rows(LINES, sf.patterns.COMMON_LOG)
+    assert first == {
+        "host": "127.0.0.1",
+        "identity": "-",
+        "user": "frank",
+        "time": utc(2000, 10, 10, 20, 55, 36),
+        "request": "GET /apache_pb.gif HTTP/1.0",
+        "status": 200,
+        "bytes": 2326,
+    }
+    assert (second["time"], second["bytes"], second["request"]) == (
+        utc(2024, 2, 28, 18, 30),
+        None,
+        'GET /a\\"b HTTP/1.1',
+    )
+
+
+def test_the_combined_log_has_referer_and_agent_whatever_follows():
+    first, second = rows(COMBINED, sf.patterns.COMBINED_LOG)
+    assert (first["user"], first["status"], first["user_agent"]) == ("a b", 400, "-")
+    assert (second["referer"], second["user_agent"]) == ('https://e.org/?q=\\"x\\"', "Mozilla/5.0 (X11)")
+
+
+def test_a_time_that_is_none_is_no_match():
+    with pytest.raises(sf.DecodeError, match="does not match"):
+        rows(LINES.replace(b"29/Feb/2024", b"29/Foo/2024"), sf.patterns.COMMON_LOG)
+
+
+KEYS = b"a=1\nnone\nb=2\n"
+PATTERN = r"^(?P<key>\w)=(?P<value>\d)$"
+
+
+def test_a_line_that_does_not_match_is_told_with_its_row():
+    with pytest.raises(sf.DecodeError, match=r"(?s)does not match 'none'.*unmatched=") as caught:
+        rows(KEYS, PATTERN)
+    assert caught.value.row == 2
+
+
+def test_a_line_that_does_not_match_can_be_null_or_left_out():
+    one, two = {"key": "a", "value": "1"}, {"key": "b", "value": "2"}
+    assert rows(KEYS, PATTERN, unmatched="null") == [one, {"key": None, "value": None}, two]
+    assert rows(KEYS, PATTERN, unmatched="skip") == [one, two]
+
+
+def test_other_columns_stay_and_filters_on_them_move_below():
+    frame = sf.from_arrow({"n": [1, 2, 3], "text": ["a=1", "x", "b=2"], "m": [4, 5, 6]})
+    found = frame.extract(PATTERN, column="text").filter(sf.col("n") != 2)
+    assert found.columns == ["n", "key", "value", "m"]
+    assert found.to_arrow().to_pylist() == [
+        {"n": 1, "key": "a", "value": "1", "m": 4},
+        {"n": 3, "key": "b", "value": "2", "m": 6},
+    ]
+
+
+def test_a_null_stays_null():
+    assert sf.from_arrow({"line": ["a=1", None]}).extract(PATTERN).to_arrow()["key"].to_pylist() == ["a", None]
+
+
+def test_a_compiled_pattern_will_do():
+    assert rows(b"a=1\n", re.compile(PATTERN)) == [{"key": "a", "value": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "options", "told"),
+    [
+        (r"(\w)", {}, "unnamed groups"),
+        (r"(?P<a>\w", {}, r"missing \)"),
+        (r"\w", {}, "groups"),
+        (r"(?P<a>x)(?=y)", {}, "invalid perl operator"),
+        (3, {}, "needs a pattern"),
+        (re.compile("(?P<a>x)", re.IGNORECASE), {}, "flags"),
+        (PATTERN, {"unmatched": "ignore"}, "unmatched"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_at_the_call(pattern, options, told):
+    with pytest.raises(sf.PlanError, match=told):
+        sf.read_lines("a.log").extract(pattern, **options)
+
+
+def test_a_column_that_is_there_already_is_not_replaced():
+    with pytest.raises(sf.PlanError, match="'key'"):
+        sf.from_arrow({"line": ["a=1"], "key": [1]}).extract(PATTERN).to_arrow()
+    with pytest.raises(sf.SchemaError, match="needs text"):
+        sf.from_arrow({"line": [1]}).extract(PATTERN).to_arrow()
