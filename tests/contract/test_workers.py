@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 import streamframe as sf
 from tests.contract.parts import csv_bytes, ipc_bytes, ndjson_bytes, orc_bytes
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
+TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12) | st.text(
+    st.sampled_from('",\n\r a'), max_size=12
+)
 # Types that each format gives back as they were, and values of them.
 SCALARS = {
     pa.int64(): st.integers(-(2**63), 2**63 - 1),
