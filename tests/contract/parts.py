@@ -75,8 +75,10 @@ def orc_bytes(data: pa.Table) -> bytes:
     # ORC has no type for a column of nulls, which is what there is of no rows.
     schema = pa.schema([one.with_type(pa.string()) if pa.types.is_null(one.type) else one for one in data.schema])
     with pyarrow.orc.ORCWriter(sink, stripe_size=64 << 10) as writer:
-        for batch in [data.slice(0, 0), *(data.slice(start, 700) for start in range(0, len(data), 700))]:
-            writer.write(batch.cast(schema))
+        for start in range(0, len(data) or 1, 700):
+            # Copied, since Arrow's writer takes wrong values of a slice of structs.
+            batch = data.slice(start, 700)
+            writer.write(batch.cast(schema).take(pa.arange(0, len(batch))))
     return sink.getvalue().to_pybytes()
 
 

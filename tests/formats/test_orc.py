@@ -53,6 +53,12 @@ def test_values_of_every_type_come_back(tmp_path):
     assert orc.read_table(tmp_path / "a.orc").to_pylist() == TABLE.to_pylist()
 
 
+def test_slices_of_structs_keep_their_values(tmp_path):
+    table = pa.table({"a": pa.array([None, {"b": 1, "c": [1, 2]}, {"b": 3, "c": []}])})
+    sf.from_batches([table.slice(0, 1).to_batches()[0], table.slice(1).to_batches()[0]]).to_orc(tmp_path / "a.orc")
+    assert sf.read_orc(tmp_path / "a.orc").to_arrow().to_pylist() == table.to_pylist()
+
+
 @pytest.mark.parametrize("compression", ["zstd", "zlib", "snappy", "lz4", None])
 def test_compressions_are_read_back(tmp_path, compression):
     sf.from_arrow({"a": [1, 2]}).to_orc(tmp_path / "a.orc", compression=compression)

@@ -59,10 +59,7 @@ class _OrcEncoder(Encoder):
         self._written = False
 
     def write(self, batch: pa.RecordBatch) -> None:
-        columns = [
-            column.cast(field.type) if pa.types.is_null(column.type) else column
-            for column, field in zip(batch.columns, self._schema, strict=True)
-        ]
+        columns = [_whole(column, field.type) for column, field in zip(batch.columns, self._schema, strict=True)]
         self._put(pa.Table.from_arrays(columns, schema=self._schema))
 
     def finish(self) -> None:
@@ -84,6 +81,15 @@ class _OrcEncoder(Encoder):
         except pa.ArrowException as error:
             raise SchemaError(f"ORC cannot hold these rows: {error}", source=self._label) from error
         self._written = True
+
+
+def _whole(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_null(column.type):
+        return column.cast(kind)
+    if column.offset and pa.types.is_nested(kind):
+        # Of a slice of structs, Arrow's writer takes the values from the start of what they are a slice of.
+        return column.take(pa.arange(0, len(column)))
+    return column
 
 
 def _require_writable(field: pa.Field, label: str) -> None:
