@@ -27,6 +27,7 @@ from streamframe.foreign import other_name
 from streamframe.grouped import GroupedFrame
 from streamframe.in_memory import from_arrow, from_batches, from_pandas
 from streamframe.options import options, set_options
+from streamframe.plan.checkpoint import Checkpoint
 from streamframe.plan.report import RunReport, Stats
 from streamframe.plan.telling import source
 from streamframe.readers import infer_schema, read, read_csv, read_ipc, read_lines, read_ndjson, read_orc, read_parquet
@@ -36,6 +37,7 @@ from streamframe.transforms.aggregates import Aggregate, count
 __all__ = [
     "Aggregate",
     "BudgetError",
+    "Checkpoint",
     "ColumnNotFoundError",
     "DecodeError",
     "Expr",

@@ -6,7 +6,7 @@ behind it are whole, so a budget that believed it would be wrong by any factor.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -24,11 +24,30 @@ class Mark:
         Where in the part: the byte offset behind the block (text), or the index of the row group.
     rows : int
         Rows of the part that lie before this position.
+    scan : int
+        Which of the plan's scans, in the order in which they run.
+    steps : tuple of (int, int)
+        How far steps that count are, by their numbers: what they need to go on from here.
     """
 
     part: int = 0
     token: int = 0
     rows: int = 0
+    scan: int = 0
+    steps: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def inside(self) -> bool:
+        """Something of the scan lies before this position."""
+        return bool(self.part or self.token or self.rows)
+
+    def step(self, number: int) -> int:
+        """Return how far a step is; 0 if it has not begun."""
+        return dict(self.steps).get(number, 0)
+
+    def at_step(self, number: int, state: int) -> Mark:
+        """Return the same position, with a step that far."""
+        return replace(self, steps=(*(pair for pair in self.steps if pair[0] != number), (number, state)))
 
 
 class Marked(NamedTuple):

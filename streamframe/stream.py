@@ -24,6 +24,7 @@ from streamframe.grouped import GroupedFrame
 from streamframe.options import parse_bytes
 from streamframe.pandas_frame import DtypeBackend, checked_backend, outside_python, to_chunk, to_frame
 from streamframe.plan.arguments import checked_schema
+from streamframe.plan.checkpoint import Checkpoint, as_checkpoint
 from streamframe.plan.node import Node
 from streamframe.plan.source import REJECTS, fact_column
 from streamframe.plan.telling import facts_of, telling, with_facts
@@ -185,6 +186,7 @@ class StreamFrame(Exports):
         *,
         schema: pa.Schema | None = None,
         parallel: bool = False,
+        name: str | None = None,
     ) -> StreamFrame:
         """Replace every batch by what `fn` makes of it.
 
@@ -200,9 +202,14 @@ class StreamFrame(Exports):
         parallel
             Call `fn` in the decode pool, on several batches at once; it must be thread-safe, and
             needs `schema`. Default False, since most functions of users are not.
+        name
+            What the step is called. A run can be resumed across a function only if it has one, since a
+            checkpoint cannot look inside: change the name when the function changes.
         """
         checked_schema(schema, "map_batches")
-        return self._with(MapBatches(self._plan, _function(fn, "map_batches"), schema, _parallel(parallel, schema)))
+        return self._with(
+            MapBatches(self._plan, _function(fn, "map_batches"), schema, _parallel(parallel, schema), name)
+        )
 
     def map_pandas(
         self,
@@ -210,6 +217,7 @@ class StreamFrame(Exports):
         *,
         schema: pa.Schema | None = None,
         parallel: bool = False,
+        name: str | None = None,
     ) -> StreamFrame:
         """Replace every batch by what `fn` makes of it as a DataFrame.
 
@@ -217,7 +225,7 @@ class StreamFrame(Exports):
         parameters are those of `map_batches`.
         """
         checked_schema(schema, "map_pandas")
-        return self._with(MapPandas(self._plan, _function(fn, "map_pandas"), schema, _parallel(parallel, schema)))
+        return self._with(MapPandas(self._plan, _function(fn, "map_pandas"), schema, _parallel(parallel, schema), name))
 
     # ------------------------------------------------------------- ordered
 
@@ -272,15 +280,37 @@ class StreamFrame(Exports):
     def __iter__(self) -> Iteration[pa.RecordBatch]:
         return self.iter_batches()
 
-    def iter_batches(self, batch_size: int | None = None) -> Iteration[pa.RecordBatch]:
+    def iter_batches(
+        self, batch_size: int | None = None, resume: Checkpoint | str | None = None
+    ) -> Iteration[pa.RecordBatch]:
         """Iterate over `pyarrow.RecordBatch` es; reads ahead within the option `memory`.
 
         Parameters
         ----------
         batch_size
             Rows of every batch but the last. Default: as they come from the source, which copies nothing.
+        resume
+            What `Iteration.checkpoint` of another run has returned, or its JSON: go on behind the last batch
+            that it had handed over. Local text files are not read again before that place, nor are row groups of
+            Parquet; other input is read and dropped.
+
+        Raises
+        ------
+        ResumeError
+            When it runs, if the plan or what has been read of the source is no longer the same; names the difference.
+
+        Examples
+        --------
+        >>> import streamframe as sf
+        >>> numbers = sf.from_arrow({"n": [1, 2, 3, 4, 5]})
+        >>> with numbers.iter_batches(2) as batches:
+        ...     first = next(batches)
+        ...     checkpoint = batches.checkpoint()
+        >>> [batch["n"].to_pylist() for batch in numbers.iter_batches(2, resume=checkpoint)]
+        [[3, 4], [5]]
         """
-        return Iteration(self._sized(batch_size, "batch_size")._plan, _whole)
+        start = None if resume is None else as_checkpoint(resume)
+        return Iteration(self._sized(batch_size, "batch_size")._plan, _whole, resume=start)
 
     def iter_pandas(
         self, chunksize: int | None = None, *, dtype_backend: DtypeBackend = "numpy"
@@ -300,7 +330,7 @@ class StreamFrame(Exports):
 
     def iter_rows(self) -> Iteration[dict[str, Any]]:
         """Iterate over rows as dicts of Python values. Convenient, and slow: about 1 us a value."""
-        return Iteration(self._plan, _rows)
+        return Iteration(self._plan, _rows, by_row=True)
 
     def extract(self, pattern: Any, column: str = "line", unmatched: Unmatched = "raise") -> StreamFrame:
         r"""Take a text apart: the named groups of a pattern take the place of the column.

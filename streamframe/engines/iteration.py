@@ -16,9 +16,12 @@ from typing import Generic, Self, TypeVar
 
 import pyarrow as pa
 
+from streamframe.batch import Mark
 from streamframe.engines.local import LocalRun
+from streamframe.engines.steps import in_reading_order
 from streamframe.errors import PlanError
 from streamframe.options import current_options
+from streamframe.plan.checkpoint import Checkpoint, require_same_lines
 from streamframe.plan.node import Node
 from streamframe.plan.report import Stats
 
@@ -36,12 +39,26 @@ class Iteration(Generic[T]):
     {'n': 1}
     """
 
-    def __init__(self, plan: Node, unfold: Callable[[pa.RecordBatch], Iterable[T]]) -> None:
+    def __init__(
+        self,
+        plan: Node,
+        unfold: Callable[[pa.RecordBatch], Iterable[T]],
+        *,
+        by_row: bool = False,
+        resume: Checkpoint | None = None,
+    ) -> None:
         self._plan = plan
         self._unfold = unfold
+        self._by_row = by_row
+        self._resume = resume
+        # Of the batch under way: where it starts, and how many of its rows were handed over.
+        self._before = Mark() if resume is None else resume.mark
+        self._given = self._skip = 0 if resume is None else resume.skip
+        self._batch_rows: int | None = None
         self._options = current_options()
         self._run: LocalRun | None = None
         self._items: Iterator[T] = iter(())
+        self._rows = 0
         self._closed = False
         self._error: Exception | None = None
         # Not taken by `close`, which has to free a `next` that waits. Reentrant, for a user's
@@ -60,12 +77,33 @@ class Iteration(Generic[T]):
         with self._turn:
             while True:
                 for item in self._items:
+                    self._given += 1
                     return item
                 if self._error is not None:
                     raise self._error
                 if self._closed:
                     raise StopIteration
                 self._items = iter(self._unfold(self._next_batch()))
+
+    def checkpoint(self) -> Checkpoint:
+        """Return how far this iteration has come: behind the last item that it handed over.
+
+        Whatever was read ahead does not count. Ask between two items; also after an error, after `close` or at
+        the end. ``iter_batches(resume=...)`` of the same frame goes on from there, in another process too.
+
+        Raises
+        ------
+        PlanError
+            If a step cannot go on in the middle: one that needs all rows, a function without `name`, or a
+            source that can be read only once.
+        """
+        with self._turn:
+            run = self._started()
+            require_resumable(self._plan)
+            inside = self._batch_rows is None or (self._by_row and self._given < self._batch_rows)
+            mark, skip = (self._before, self._given) if inside else (run.mark, 0)
+            rows = (self._resume.rows if self._resume else 0) + self._rows
+            return Checkpoint(plan_lines(self._plan), run.source_at(mark).identity(mark.part), mark, skip, rows)
 
     def stats(self) -> Stats:
         """Return what the run has done so far: a snapshot, cheap enough for a loop."""
@@ -80,7 +118,17 @@ class Iteration(Generic[T]):
 
     def _next_batch(self) -> pa.RecordBatch:
         try:
-            return next(self._started()).data
+            run = self._started()
+            while True:
+                before = run.mark
+                data = next(run).data
+                dropped = min(self._skip, data.num_rows)
+                self._skip -= dropped
+                if dropped < data.num_rows or not data.num_rows:
+                    break
+            self._before, self._given, self._batch_rows = before, dropped, data.num_rows
+            self._rows += data.num_rows - dropped
+            return data.slice(dropped) if dropped else data
         except BaseException as error:
             if isinstance(error, Exception) and not isinstance(error, StopIteration):
                 self._error = error
@@ -91,8 +139,21 @@ class Iteration(Generic[T]):
         if self._run is None:
             if self._closed:
                 raise PlanError("this iteration was closed before it began", hint="iterate over the frame again.")
-            self._run = LocalRun(self._plan, self._options)
+            self._run = self._resumed() if self._resume else LocalRun(self._plan, self._options)
         return self._run
+
+    def _resumed(self) -> LocalRun:
+        assert self._resume is not None
+        require_resumable(self._plan)
+        require_same_lines("step", self._resume.plan, plan_lines(self._plan))
+        mark = self._resume.mark
+        run = LocalRun(self._plan, self._options, start=mark)
+        try:
+            require_same_lines("source", self._resume.source, run.source_at(mark).identity(mark.part))
+        except BaseException:
+            run.close()
+            raise
+        return run
 
     def __enter__(self) -> Self:
         return self
@@ -116,3 +177,22 @@ class Iteration(Generic[T]):
         stats = self._run.stats()
         state = "closed" if self._closed else f"waiting on {stats.waiting_on or 'nobody'}"
         return f"<streamframe iteration: {stats.rows:,} rows, {stats.bytes_read:,} bytes read, {state}>"
+
+
+def plan_lines(plan: Node) -> tuple[str, ...]:
+    """Return the steps of a plan, in reading order, with all that tells them apart."""
+    return tuple(
+        node.describe() if node.scan is None else node.scan.source.fingerprint() for node in in_reading_order(plan)
+    )
+
+
+def require_resumable(plan: Node) -> None:
+    """Raise `PlanError` if a step of a plan cannot go on in the middle."""
+    for node in in_reading_order(plan):
+        if not node.resumable:
+            hint = (
+                "a checkpoint can be taken of what comes before it."
+                if node.blocking
+                else 'give a function a name: map_batches(fn, name="clean"); pass from_batches a function or a list.'
+            )
+            raise PlanError(f"{node.describe()} cannot be continued in the middle", hint=hint)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Literal, Protocol, TypeVar
 
 import pyarrow as pa
@@ -25,9 +26,9 @@ from streamframe.options import Options, current_options
 from streamframe.plan.node import Node, Scan
 from streamframe.plan.report import RunReport, Stats, worst
 from streamframe.plan.sink import OpenSink, Sink, Written
-from streamframe.plan.source import REJECTS, BlockReader, OpenSource
+from streamframe.plan.source import REJECTS, BlockReader, OpenSource, Source
 from streamframe.runtime.budget import Budget, Kept
-from streamframe.runtime.decoding import Rejected
+from streamframe.runtime.decoding import Rejected, RowCounts
 from streamframe.runtime.in_order import InOrder
 from streamframe.runtime.prefetch import Prefetch
 from streamframe.runtime.pull import pulled
@@ -65,6 +66,7 @@ class LocalRun:
         plan: Node,
         options: Options | None = None,
         optimizer: Callable[[Node, Schemas], Node] = optimized,
+        start: Mark | None = None,
     ) -> None:
         self.options = options or current_options()
         self._started = time.perf_counter()
@@ -75,6 +77,12 @@ class LocalRun:
         self.rejected = Rejected()
         self._readers: list[BlockReader] = []
         self._beside: ThreadPoolExecutor | None = None
+        self._resumes = start is not None
+        self.start = start or Mark()
+        # Behind the last batch that was handed over.
+        self.mark = self.start
+        self._numbered: list[Scan] = []
+        self._steps_numbered = 0
         self._rows = 0
         self._batches = 0
         self._first_batch_s: float | None = None
@@ -90,6 +98,15 @@ class LocalRun:
             self.close()
             raise
         self.schema: pa.Schema = schema
+
+    @property
+    def step(self) -> int:
+        """No step: a sink or a source asks."""
+        return -1
+
+    def source_at(self, mark: Mark) -> Source:
+        """Return the source in which a mark of this run lies."""
+        return self._numbered[mark.scan].source
 
     @property
     def block_bytes(self) -> int:
@@ -130,6 +147,7 @@ class LocalRun:
             raise StopIteration
         if self._first_batch_s is None:
             self._first_batch_s = time.perf_counter() - self._started
+        self.mark = batch.mark
         self._rows += batch.data.num_rows
         self._batches += 1
         return batch
@@ -218,32 +236,46 @@ class LocalRun:
             steps.insert(0, Step(self._names.of(bottom), bottom.apply))
             (bottom,) = bottom.inputs
         if bottom.scan is not None:
-            return self._scan(bottom.scan, steps)
+            self._numbered.append(bottom.scan)
+            return self._scan(bottom.scan, steps, len(self._numbered) - 1)
         if bottom.only_rejects:
             return _with_steps(self._rejects(bottom), steps)
         prepare = [Step(self._names.of(node), node.prepare)] if node.prepares else []
-        streams = [self._build(child, prepare) for child in node.inputs]
-        made = self._names.marked(node, node.run(streams, self))
+        self._steps_numbered += 1
+        context = _StepContext(self, self._steps_numbered)
+        first = len(self._numbered)
+        streams = []
+        for child in node.inputs:
+            stream = self._build(child, prepare)
+            # Inputs run one behind another: those before the start have been read to their ends.
+            streams.append(stream if len(self._numbered) > self.start.scan else iter(()))
+        if not first <= self.start.scan < len(self._numbered):
+            context.start = Mark(scan=first)
+        made = self._names.marked(node, node.run(streams, context))
         return _with_steps(made, above) if above else made
 
-    def _scan(self, scan: Scan, steps: list[Step]) -> Iterator[Marked]:
+    def _scan(self, scan: Scan, steps: list[Step], number: int) -> Iterator[Marked]:
+        start = self.start if self._resumes and number == self.start.scan and self.start.inside else None
         with self._names.located(scan):
             opened = self._opened.pop(id(scan.source), None) or scan.source.open(self)
-            reader = opened.read(scan)
+            reader = opened.read(replace(scan, start=start))
         self._readers.append(reader)
+        counts = RowCounts(self.rejected, start)
         if not scan.source.threaded or (scan.limit is not None and scan.limit <= _PULLED_ROWS):
-            yield from self._names.marked(scan, pulled(reader, steps, self.rejected))
-            return
-        prefetch = Prefetch(reader, steps, self._budget, self.options.worker_count, self.rejected)
-        self._scans.append(prefetch)
-        yield from self._names.marked(scan, prefetch.batches())
+            batches = pulled(reader, steps, counts)
+        else:
+            prefetch = Prefetch(reader, steps, self._budget, self.options.worker_count, counts)
+            self._scans.append(prefetch)
+            batches = prefetch.batches()
+        for data, mark in self._names.marked(scan, batches):
+            yield Marked(data, replace(mark, scan=number) if number else mark)
 
     def _rejects(self, node: Node) -> Iterator[Marked]:
         """Yield what cannot be read in the scans below, in reading order."""
         found: list[pa.RecordBatch] = []
         self.rejected.take = found.append
-        for scan in scans_of(node):
-            for _, mark in self._scan(scan, []):
+        for number, scan in enumerate(scans_of(node)):
+            for _, mark in self._scan(scan, [], number):
                 yield from (Marked(each, mark) for each in found)
                 found.clear()
             yield from (Marked(each, Mark()) for each in found)
@@ -252,12 +284,30 @@ class LocalRun:
     def _peeked(self, plan: Node, stream: Iterator[Marked]) -> tuple[pa.Schema, Iterator[Marked]]:
         """Learn the schema of a plan with user functions from the first batch that comes out."""
         first = next(stream, None)
+        if first is None and self._resumes:
+            # All rows were handed over before, with their columns.
+            return pa.schema([]), iter(())
         if first is None:
             raise PlanError(
                 "no row came out, so the columns that a function makes are unknown",
                 hint="pass schema= to map_batches or map_pandas.",
             )
         return first.data.schema, _chained(first, stream)
+
+
+class _StepContext:
+    """A run, as one of its steps sees it."""
+
+    def __init__(self, run: LocalRun, step: int) -> None:
+        self._run = run
+        self.step = step
+        self.start = run.start
+        self.options = run.options
+        self.block_bytes = run.block_bytes
+        self.hold = run.hold
+        self.in_order = run.in_order
+        self.spill = run.spill
+        self.schema_of = run.schema_of
 
 
 class Observer(Protocol):

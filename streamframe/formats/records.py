@@ -12,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from streamframe.errors import BudgetError
+from streamframe.errors import BudgetError, ResumeError
 from streamframe.io.stream import ByteStream
 
 # Large enough to infer types from, small enough to be there at once.
@@ -59,6 +59,8 @@ class Records(ABC):
         self._waited_s = 0.0  # inside of reads, since the last piece was taken
         # What is left at the end of the file is no complete record, but handed over all the same.
         self._broken = False
+        # What a seek has passed over.
+        self.passed_bytes = 0
 
     @property
     def byte_offset(self) -> int:
@@ -80,6 +82,24 @@ class Records(ABC):
             pass
         if self._data.startswith(prefix, self._start, self._filled):
             self._start += len(prefix)
+
+    def go_to(self, offset: int) -> None:
+        """Go on at the record at an absolute offset: by a seek, or by reading what lies before it."""
+        if offset > self._base + self._filled and self.stream.seekable:
+            self.passed_bytes = offset - self._base - self._filled
+            self.stream.seek(offset)
+            self._base, self._start, self._filled = offset, 0, 0
+        while self._base + self._filled < offset:
+            self._base, self._start, self._filled = self._base + self._filled, 0, 0
+            if not self._read_more():
+                raise ResumeError(
+                    f"ends at byte {self._base:,}, before the place to go on from, {offset:,}",
+                    source=self.stream.label,
+                    hint="the source has changed: start from the beginning.",
+                )
+        self._start = offset - self._base
+        self._taken = True
+        self._waited_s = 0.0
 
     def peek_piece(self) -> Piece | None:
         """Read the next piece and return it, and keep it; None at the end of the file."""

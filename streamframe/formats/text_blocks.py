@@ -74,8 +74,10 @@ class OpenText(OpenFile):
             decoding = decoding.narrowed(pa.schema([field for field in self.schema if field.name in scan.columns]))
         if scan.limit is not None:
             self._records.limit_size(scan.limit * _BYTES_PER_WANTED_ROW)
+        if scan.start is not None:
+            self._records.go_to(scan.start.token)
         self._handed_over = True
-        return TextReader(self._records, decoding, part=part)
+        return TextReader(self._records, decoding, part=part, rows_before=scan.start.rows if scan.start else 0)
 
     def close(self) -> None:
         if not self._handed_over:
@@ -105,19 +107,25 @@ class DecodedRatio:
 class TextReader(BlockReader):
     """The blocks of one file."""
 
-    def __init__(self, records: Records, decoding: Decoding, *, part: int) -> None:
+    def __init__(self, records: Records, decoding: Decoding, *, part: int, rows_before: int = 0) -> None:
         self._records = records
+        self._rows_before = rows_before
         self._decoding = decoding
         self._part = part
         self._ratio = DecodedRatio()
 
     @property
     def bytes_read(self) -> int:
-        return self._records.stream.bytes_read
+        return self._records.stream.bytes_read - self._records.passed_bytes
 
     @property
     def bytes_total(self) -> int | None:
-        return self._records.stream.size
+        size = self._records.stream.size
+        return None if size is None else size - self._records.passed_bytes
+
+    @property
+    def rows_before(self) -> int:
+        return self._rows_before
 
     @property
     def retries(self) -> int:

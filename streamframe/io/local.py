@@ -76,6 +76,13 @@ class LocalLocation(Location):
         path_below = below(path.replace(os.sep, "/"), self.path.replace(os.sep, "/"))
         return LocalLocation(label=path, path=path, below=path_below)
 
+    def identity(self) -> str:
+        try:
+            found = os.stat(self.path)
+        except OSError as error:
+            raise _translated(error, self) from error
+        return f"{found.st_size:,} bytes, changed at {found.st_mtime_ns}"
+
     def open_ranged(self) -> RangedFile:
         return LocalRangedFile(self)
 

@@ -9,12 +9,16 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import PurePosixPath
 
 from streamframe.io.compression import Codec, DecompressedStream, codec_named, codec_of_suffix
 from streamframe.io.ranged import RangedFile
 from streamframe.io.stream import ByteStream
 from streamframe.io.transcode import TranscodedStream, checked_encoding
+
+# Enough to tell files apart, and one small request.
+_IDENTIFYING_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,6 +100,13 @@ class Location(ABC):
         encoding = checked_encoding(encoding)
         stream = self._open_content(codec)
         return stream if encoding == "utf-8" else TranscodedStream(stream, encoding)
+
+    def identity(self) -> str:
+        """Return what changes when the content does, as far as a look at its start can tell."""
+        with self.open_stream(compression=None) as stream:
+            start = stream.read_up_to(_IDENTIFYING_BYTES)
+            size = "unknown size" if stream.size is None else f"{stream.size:,} bytes"
+        return f"{size}, starting with {sha256(start).hexdigest()[:16]}"
 
     @abstractmethod
     def open_ranged(self) -> RangedFile:

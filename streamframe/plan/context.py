@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import pyarrow as pa
 
+from streamframe.batch import Mark
 from streamframe.options import Options
 
 if TYPE_CHECKING:
@@ -68,6 +69,16 @@ class RunContext(Protocol):
     @property
     def block_bytes(self) -> int:
         """How many raw bytes a block should have, so that enough of them fit the budget."""
+        ...
+
+    @property
+    def step(self) -> int:
+        """The number of the step that is run."""
+        ...
+
+    @property
+    def start(self) -> Mark:
+        """Where the run begins: what lies before has been handed on by another."""
         ...
 
     def hold(self) -> Hold:

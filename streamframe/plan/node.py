@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import pyarrow as pa
 
-from streamframe.batch import Marked
+from streamframe.batch import Mark, Marked
 from streamframe.expr import Expr
 
 if TYPE_CHECKING:
@@ -133,13 +133,15 @@ class Scan(Node):
     """Where rows enter the plan: a source, and what the optimizer moved into it.
 
     `columns` and `limit` are exact or better left alone; `predicate` is a hint only, by which
-    a source may leave out rows that cannot match. The filter stays above.
+    a source may leave out rows that cannot match. The filter stays above. `start` is exact: rows
+    before it do not come out.
     """
 
     source: Source
     columns: tuple[str, ...] | None = None
     hint: Expr | None = None
     limit: int | None = None
+    start: Mark | None = None
 
     @property
     def scan(self) -> Scan:

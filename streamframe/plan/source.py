@@ -69,6 +69,14 @@ class Source(ABC):
         """What cannot be read is left out, and told."""
         return False
 
+    def fingerprint(self) -> str:
+        """Return what tells this source from others that describe themselves alike; no secrets."""
+        return self.describe()
+
+    def identity(self, part: int) -> tuple[str, ...]:
+        """Return lines that change when what is read up to this part does; may do I/O."""
+        return ()
+
     @property
     def known_schema(self) -> pa.Schema | None:
         """The schema, where it is known without I/O."""
@@ -147,6 +155,11 @@ class BlockReader(ABC):
     def completeness(self) -> Completeness:
         """Whether what was read up to its end is sure to be all there is."""
         return "verified"
+
+    @property
+    def rows_before(self) -> int:
+        """Rows of its part before its first block: where it could not start at the mark, fewer than that says."""
+        return 0
 
     @property
     def pending(self) -> bool:

@@ -64,8 +64,8 @@ class Rejected:
 class RowCounts:
     """How many rows of each part have been handed on; `rejected` takes note of those that cannot be read."""
 
-    def __init__(self, rejected: Rejected) -> None:
-        self._rows: Counter[int] = Counter()
+    def __init__(self, rejected: Rejected, start: Mark | None = None) -> None:
+        self._rows: Counter[int] = Counter() if start is None else Counter({start.part: start.rows})
         self._rejected = rejected
 
     def mark_behind(self, block: Block, made: Decoded) -> Mark:

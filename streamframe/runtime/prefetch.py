@@ -26,7 +26,7 @@ from streamframe.batch import Marked, held_bytes
 from streamframe.plan.source import Block, BlockReader, Decoded
 from streamframe.runtime.budget import Budget, Closed
 from streamframe.runtime.channel import Channel
-from streamframe.runtime.decoding import Apply, BlockFailed, Rejected, RowCounts, decoded
+from streamframe.runtime.decoding import Apply, BlockFailed, RowCounts, decoded
 
 WaitingOn = Literal["source", "decode", "consumer"]
 # A stalled read that cannot be freed (a hanging network drive) must not hang `close` for ever.
@@ -51,15 +51,15 @@ class Prefetch:
         Shared with the rest of the run.
     workers : int
         Threads that decode.
-    rejected : Rejected
-        Takes note of what cannot be read.
+    counts : RowCounts
+        How many rows of each part came before, and what cannot be read.
     """
 
     def __init__(
-        self, reader: BlockReader, steps: Sequence[Apply], budget: Budget, workers: int, rejected: Rejected
+        self, reader: BlockReader, steps: Sequence[Apply], budget: Budget, workers: int, counts: RowCounts
     ) -> None:
         self._reader = reader
-        self._rejected = rejected
+        self._counts = counts
         self._steps = tuple(steps)
         self._flow = budget.flow()
         self._channel: Channel[tuple[Block, Decoded, int]] = Channel()
@@ -77,7 +77,7 @@ class Prefetch:
     def batches(self) -> Iterator[Marked]:
         """Yield the decoded batches in order. At its end, and when it is closed, the threads are told to stop."""
         self._thread.start()
-        counts = RowCounts(self._rejected)
+        counts = self._counts
         held = 0
         try:
             while True:

@@ -10,12 +10,11 @@ from collections.abc import Iterator, Sequence
 
 from streamframe.batch import Marked
 from streamframe.plan.source import BlockReader
-from streamframe.runtime.decoding import Apply, BlockFailed, Rejected, RowCounts, decoded
+from streamframe.runtime.decoding import Apply, BlockFailed, RowCounts, decoded
 
 
-def pulled(reader: BlockReader, steps: Sequence[Apply], rejected: Rejected) -> Iterator[Marked]:
+def pulled(reader: BlockReader, steps: Sequence[Apply], counts: RowCounts) -> Iterator[Marked]:
     """Yield the batches of a reader, which is closed at the end and when this is."""
-    counts = RowCounts(rejected)
     try:
         while (block := reader.next_block()) is not None:
             more = True

@@ -28,6 +28,7 @@ from streamframe.sources.fitting import Fit, FittedReader, RowsBefore
 from streamframe.sources.hive import Hive, partition_values
 from streamframe.sources.pruning import matching_files
 from streamframe.sources.schemas import SchemaOver, Surveys, require_equal, require_within, schema_over, survey
+from streamframe.sources.starting import started
 
 
 class FrozenSchema:
@@ -60,6 +61,13 @@ class Files(Source):
     @property
     def quarantines(self) -> bool:
         return self.format.quarantines
+
+    def fingerprint(self) -> str:
+        return f"{self.describe()} as {self.format!r}, schema={self.schema_over!r}, hive={self.hive!r}"
+
+    def identity(self, part: int) -> tuple[str, ...]:
+        locations = self.paths.expand(self.format.suffixes)
+        return tuple(f"{one.label}: {one.identity()}" for one in locations[: part + 1])
 
     @property
     def known_schema(self) -> pa.Schema | None:
@@ -140,9 +148,11 @@ class _OpenFiles(OpenSource):
 
     def read(self, scan: Scan) -> BlockReader:
         kept = self._kept(scan.hint)
+        if scan.start is not None:
+            kept = [part for part in kept if part >= scan.start.part]
         if self._first is not None and 0 not in kept:
             self.close()
-        rows = RowsBefore()
+        rows = RowsBefore(scan.start)
         readers = (lambda part=part: self._read(scan, part, rows) for part in kept)
         return _FilesReader(readers, rows, single=len(kept) == 1)
 
@@ -166,18 +176,20 @@ class _OpenFiles(OpenSource):
         constants = {
             name: self._partitions.column(name)[part] for name in self._partitions.schema.names if name in names
         }
+        if scan.start is not None and part != scan.start.part:
+            scan = dataclasses.replace(scan, start=None)
         label = self._parts.locations[part].label
         # A name that is no UTF-8 shows its bytes.
         constants[fact_column("path")] = pa.scalar(label.encode(errors="backslashreplace").decode())
         own = [one for one in found if one.name in names and one.name not in constants]
         if wanted.equals(pa.schema(own)):
-            return opened.read(scan, part=part)
+            return started(opened.read(scan, part=part), scan.start)
         numbered = fact_column("row") in names
         # Rows are counted from the start of the file, and statistics are of the types in the file.
         exact = not numbered and all(one.type == schema.field(one.name).type for one in own)
         inner = dataclasses.replace(scan, columns=tuple(one.name for one in own), hint=scan.hint if exact else None)
         fit = Fit(wanted, constants, fact_column("row") if numbered else None)
-        return FittedReader(opened.read(inner, part=part), fit, rows)
+        return FittedReader(started(opened.read(inner, part=part), scan.start), fit, rows)
 
 
 class _FilesReader(BlockReader):

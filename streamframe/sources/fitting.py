@@ -113,12 +113,12 @@ class FittedReader(BlockReader):
 class RowsBefore:
     """How many rows of a file lie before the block whose turn it is; shared by all files of a run."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Mark | None = None) -> None:
         self._turn = threading.Condition()
         self._numbered = 0
         self._block = 0
-        self._part = -1
-        self._rows = 0
+        self._part = -1 if start is None else start.part
+        self._rows = 0 if start is None else start.rows
         # The first block that failed: those before it are decoded all the same.
         self._failed: float = math.inf
 

@@ -17,6 +17,7 @@ from streamframe.errors import SchemaError, SourceError
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Scan
 from streamframe.plan.source import Block, BlockReader, Decoded, OpenSource, Source
+from streamframe.sources.starting import started
 
 # Large tables are handed on in slices, so that what is computed from one stays small.
 SLICE_ROWS = 65_536
@@ -131,7 +132,7 @@ class _OpenBatches(OpenSource):
         if isinstance(self._batches, _Taking):
             self._batches.once.spend()
         first, self._first = self._first, None
-        return _BatchReader(self._call, self._batches, self._schema, first, scan.columns)
+        return started(_BatchReader(self._call, self._batches, self._schema, first, scan.columns), scan.start)
 
     def close(self) -> None:
         if self._first is not None and isinstance(self._batches, _Taking):

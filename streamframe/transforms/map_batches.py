@@ -33,6 +33,12 @@ class MapBatches(Transform):
     function: Callable[[pa.RecordBatch], Any] = field(repr=False)
     schema: pa.Schema | None
     parallel: bool
+    name: str | None = None
+
+    @property
+    def resumable(self) -> bool:
+        # Nobody can tell whether it is the same function, but by its name.
+        return self.name is not None
 
     @property
     def in_pool(self) -> bool:
@@ -54,7 +60,7 @@ class MapBatches(Transform):
         return self._call(data, self.schema)
 
     def describe(self) -> str:
-        return f"map_batches({_name(self.function)})"
+        return f"map_batches({self.name or _name(self.function)})"
 
     def _call(self, data: pa.RecordBatch, frozen: pa.Schema | None) -> pa.RecordBatch:
         made = _one_batch(self.function(data), self.describe())
@@ -68,7 +74,7 @@ class MapPandas(MapBatches):
     function: Callable[[pd.DataFrame], Any] = field(repr=False)
 
     def describe(self) -> str:
-        return f"map_pandas({_name(self.function)})"
+        return f"map_pandas({self.name or _name(self.function)})"
 
     def _call(self, data: pa.RecordBatch, frozen: pa.Schema | None) -> pa.RecordBatch:
         import pandas as pd

@@ -25,6 +25,10 @@ class Rebatch(Transform):
     batch_bytes: int | None
     rows: ClassVar[Rows] = "same"
 
+    @property
+    def resumable(self) -> bool:
+        return True
+
     def produces(self, *schemas: pa.Schema) -> pa.Schema:
         return schemas[0]
 
@@ -43,17 +47,23 @@ class Rebatch(Transform):
         waiting: list[pa.RecordBatch] = []
         waiting_rows = 0
         mark = None
+        # Everything before this position was handed on, and so many rows behind it.
+        before, skip = context.start, context.start.step(context.step)
         try:
             for data, mark in stream:
-                start = 0
+                start = min(skip, data.num_rows)
+                skip -= start
                 while (room := self._room(waiting, waiting_rows, data, start)) <= data.num_rows - start:
                     waiting.append(data.slice(start, room))
                     start += room
-                    yield Marked(pa.concat_batches(waiting) if len(waiting) > 1 else compacted(waiting[0]), mark)
+                    made = pa.concat_batches(waiting) if len(waiting) > 1 else compacted(waiting[0])
+                    behind = before.at_step(context.step, start) if start < data.num_rows else mark
+                    yield Marked(made, behind)
                     waiting, waiting_rows = [], 0
                 if start < data.num_rows:
                     waiting.append(compacted(data.slice(start)))
                     waiting_rows += data.num_rows - start
+                before = mark
                 hold.resize(sum(held_bytes(batch) for batch in waiting))
             if waiting and mark is not None:
                 yield Marked(pa.concat_batches(waiting), mark)

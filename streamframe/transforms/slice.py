@@ -24,6 +24,10 @@ class Slice(Transform):
     length: int | None
     rows: ClassVar[Rows] = "subset"
 
+    @property
+    def resumable(self) -> bool:
+        return True
+
     def produces(self, *schemas: pa.Schema) -> pa.Schema:
         return schemas[0]
 
@@ -39,12 +43,15 @@ class Slice(Transform):
 
     def run(self, streams: Sequence[Iterator[Marked]], context: RunContext) -> Iterator[Marked]:
         (stream,) = streams
-        skip, left = self.offset, self.length
+        taken = context.start.step(context.step)
+        skip = max(0, self.offset - taken)
+        left = None if self.length is None else max(0, self.length - max(0, taken - self.offset))
         while left is None or left > 0:
             batch = next(stream, None)
             if batch is None:
                 return
             data = batch.data
+            taken += data.num_rows
             dropped = min(skip, data.num_rows)
             skip -= dropped
             data = data.slice(dropped, left)
@@ -52,7 +59,7 @@ class Slice(Transform):
                 continue
             if left is not None:
                 left -= data.num_rows
-            yield Marked(compacted(data), batch.mark)
+            yield Marked(compacted(data), batch.mark.at_step(context.step, taken))
 
     def describe(self) -> str:
         return f"limit({self.length})" if self.offset == 0 else f"slice({self.offset}, {self.length})"

@@ -73,7 +73,13 @@ class _OpenParquet(OpenFile):
             schema = scan.source.known_schema or self._schema
             groups = matching_row_groups(self._file, self._metadata, schema, scan.hint)
         wanted = list(self._schema.names if scan.columns is None else scan.columns)
+        rows_before = 0
+        wanted_rows = 0 if scan.start is None else scan.start.rows
+        while groups and rows_before + (rows := self._metadata.row_group(groups[0]).num_rows) <= wanted_rows:
+            rows_before += rows
+            groups.pop(0)
         return _ParquetReader(
+            rows_before,
             self._file,
             self._metadata,
             groups,
@@ -93,6 +99,7 @@ class _ParquetReader(BlockReader):
 
     def __init__(
         self,
+        rows_before: int,
         file: RangedFile,
         metadata: pq.FileMetaData,
         groups: list[int],
@@ -102,6 +109,7 @@ class _ParquetReader(BlockReader):
         limit: int | None,
         part: int,
     ) -> None:
+        self._rows_before = rows_before
         self._file = file
         self._metadata = metadata
         self._groups = groups
@@ -123,6 +131,10 @@ class _ParquetReader(BlockReader):
     @property
     def retries(self) -> int:
         return self._file.retries
+
+    @property
+    def rows_before(self) -> int:
+        return self._rows_before
 
     @property
     def pending(self) -> bool:

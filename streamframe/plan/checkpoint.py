@@ -1,0 +1,92 @@
+"""How far a run has come, as a small text that another process can go on from.
+
+Rules: no pickle, no rows, no secrets. It names the plan and what was read of the source, so that whoever goes on
+can tell that both are still the same, and what is not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
+from typing import Any
+
+from streamframe.batch import Mark
+from streamframe.errors import ResumeError
+
+_VERSION = 1
+_NONE = "nothing"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A position behind some rows of a plan's result.
+
+    Attributes
+    ----------
+    plan : tuple of str
+        The steps, in reading order.
+    source : tuple of str
+        What was read, and what it was like: sizes, times, digests.
+    mark : Mark
+        The position in the input, and how far steps that count are.
+    skip : int
+        Rows of the result that were handed over behind it.
+    rows : int
+        Rows that were handed over in all, of this run and those before it.
+    """
+
+    plan: tuple[str, ...]
+    source: tuple[str, ...]
+    mark: Mark
+    skip: int = 0
+    rows: int = 0
+
+    def to_json(self) -> str:
+        """Return it as JSON, which `from_json` and `iter_batches` take."""
+        return json.dumps({"streamframe": _VERSION, **asdict(self)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Checkpoint:
+        """Return a checkpoint that was written as JSON.
+
+        Raises
+        ------
+        ResumeError
+            If it is none.
+        """
+        try:
+            found = json.loads(text)
+            if found["streamframe"] != _VERSION:
+                raise ResumeError(
+                    f"this checkpoint is of version {found['streamframe']}, and only {_VERSION} is known",
+                    hint="start from the beginning.",
+                )
+            mark = dict(found["mark"])
+            steps = tuple((int(number), int(state)) for number, state in mark.pop("steps"))
+            numbers = {name: int(mark[name]) for name in ("part", "token", "rows", "scan")}
+            lines = {name: tuple(map(str, found[name])) for name in ("plan", "source")}
+            return cls(**lines, mark=Mark(**numbers, steps=steps), skip=int(found["skip"]), rows=int(found["rows"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ResumeError(
+                "this is not a checkpoint of streamframe", hint="pass what checkpoint() has returned, or its to_json()."
+            ) from error
+
+    def __str__(self) -> str:
+        return self.to_json()
+
+
+def as_checkpoint(value: Any) -> Checkpoint:
+    """Return what `resume` was given as a checkpoint."""
+    return value if isinstance(value, Checkpoint) else Checkpoint.from_json(value)
+
+
+def require_same_lines(kind: str, was: Sequence[str], found: Sequence[str]) -> None:
+    """Raise `ResumeError` with the first line that differs."""
+    for number, (before, now) in enumerate(zip_longest(was, found, fillvalue=_NONE), start=1):
+        if before != now:
+            raise ResumeError(
+                f"{kind} {number} has changed: it was {before}, and is {now}",
+                hint="start from the beginning, or with what it was.",
+            )
