@@ -6,6 +6,7 @@ import streamframe.allocator  # noqa: F401 - first: Arrow's allocator is chosen 
 
 # isort: split
 from streamframe._version import __version__
+from streamframe.copying import copy
 from streamframe.engines.iteration import Iteration
 from streamframe.errors import (
     BudgetError,
@@ -28,7 +29,7 @@ from streamframe.grouped import GroupedFrame
 from streamframe.in_memory import from_arrow, from_batches, from_pandas
 from streamframe.options import options, set_options
 from streamframe.plan.checkpoint import Checkpoint
-from streamframe.plan.report import RunReport, Stats
+from streamframe.plan.report import CopyReport, RunReport, Stats
 from streamframe.plan.telling import source
 from streamframe.readers import infer_schema, read, read_csv, read_ipc, read_lines, read_ndjson, read_orc, read_parquet
 from streamframe.stream import StreamFrame, concat
@@ -39,6 +40,7 @@ __all__ = [
     "BudgetError",
     "Checkpoint",
     "ColumnNotFoundError",
+    "CopyReport",
     "DecodeError",
     "Expr",
     "GroupedFrame",
@@ -60,6 +62,7 @@ __all__ = [
     "coalesce",
     "col",
     "concat",
+    "copy",
     "count",
     "from_arrow",
     "from_batches",

@@ -97,6 +97,25 @@ def convert(
 
 @main.command()
 @click.argument("src")
+@click.argument("dst")
+@click.option("--sha256", metavar="HEX", help="What the bytes must add up to.")
+@click.option("--progress/--no-progress", default=None, help="Default: only where stderr is a terminal.")
+@click.option("--quiet", "-q", is_flag=True, help="Print no receipt.")
+def copy(src: str, dst: str, sha256: str | None, progress: bool | None, quiet: bool) -> None:
+    """Copy the bytes of SRC to DST, whatever they are, and go on where a killed copy was.
+
+    DST is replaced when all bytes are there; until then it is what it was.
+    """
+    import streamframe as sf
+
+    with sf.options(progress=progress):
+        report = sf.copy(src, dst, expect_sha256=sha256)
+    if not quiet:
+        click.echo(_visible(repr(report), sys.stdout))
+
+
+@main.command()
+@click.argument("src")
 @click.option("-n", "rows", type=click.IntRange(min=0), default=10, show_default=True, help="How many rows.")
 @_columns
 def head(src: str, rows: int, columns: list[str] | None) -> None:

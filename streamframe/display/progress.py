@@ -65,8 +65,19 @@ class ProgressLine:
             return
         self._last = stats
         if self.due():
-            self._next_draw_s = time.monotonic() + (_INTERVAL_S if self._is_terminal else _LOG_INTERVAL_S)
-            self._draw(self._moving(stats))
+            self._draw_now(self._moving(stats))
+
+    def update_bytes(self, nbytes: int, total: int | None, seconds: float) -> None:
+        """Draw how much of a copy is done; ask `due` before."""
+        rate = nbytes / seconds if seconds else 0.0
+        left = f"{human_seconds((total - nbytes) / rate)} left" if total and rate else ""
+        speed = f"{human_bytes(rate)}/s" if rate else ""
+        facts = (self._description, _share_done(nbytes, total), speed, left)
+        self._draw_now("  ".join(fact for fact in facts if fact))
+
+    def _draw_now(self, text: str) -> None:
+        self._next_draw_s = time.monotonic() + (_INTERVAL_S if self._is_terminal else _LOG_INTERVAL_S)
+        self._draw(text)
 
     def finish(self, report: RunReport) -> None:
         """Draw the receipt of a run that reached its end, and end the line."""
@@ -88,11 +99,7 @@ class ProgressLine:
         self.close()
 
     def _moving(self, stats: Stats) -> str:
-        done = human_bytes(stats.bytes_read)
-        if stats.bytes_total:
-            # A file may grow while it is read; more than all of it would look like a bug.
-            percent = min(100, 100 * stats.bytes_read // stats.bytes_total)
-            done = f"{percent:3d}%  {done}/{human_bytes(stats.bytes_total)}"
+        done = _share_done(stats.bytes_read, stats.bytes_total)
         held = human_share(stats.bytes_buffered, stats.limit_bytes)
         return self._joined(stats.rows, done, human_rate(stats.rows, stats.seconds), f"buffer {held}")
 
@@ -124,6 +131,13 @@ class ProgressLine:
         if bar is not None:
             with contextlib.suppress(OSError, ValueError):
                 bar.close()
+
+
+def _share_done(nbytes: int, total: int | None) -> str:
+    if not total:
+        return human_bytes(nbytes)
+    # A file may grow while it is read; more than all of it would look like a bug.
+    return f"{min(100, 100 * nbytes // total):3d}%  {human_bytes(nbytes)}/{human_bytes(total)}"
 
 
 def _new_bar(stream: TextIO | None) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -31,11 +32,6 @@ class Pattern:
     times
         How a group of such a type writes its time, as for `strptime`.
 
-    Raises
-    ------
-    PlanError
-        If it is no such pattern.
-
     Examples
     --------
     >>> Pattern(r"(?P<key>\w+)=(?P<value>\d+)").names
@@ -53,16 +49,26 @@ class Pattern:
         self._types = dict(types or {})
         self._times = dict(times or {})
         self._name = name
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The groups, in order.
+
+        Raises
+        ------
+        PlanError
+            If the pattern is none, has no groups, or some without a name.
+        """
         try:
-            found = pc.extract_regex(pa.array([], pa.string()), pattern=text).type
+            found = pc.extract_regex(pa.nulls(0, pa.string()), pattern=self._text).type
         except pa.ArrowInvalid as error:
             raise PlanError(
                 f"extract cannot use this pattern: {error}",
                 hint=r"name each group, as in (?P<ip>\S+), or do not keep it, as in (?:a|b); the syntax is RE2's.",
             ) from error
-        self.names = [field.name for field in found]
-        if not self.names:
+        if not found.num_fields:
             raise PlanError("extract needs a pattern with groups", hint=r"name each, as in (?P<ip>\S+).")
+        return [field.name for field in found]
 
     @property
     def fields(self) -> list[pa.Field]:
@@ -105,7 +111,9 @@ def as_pattern(value: Any) -> Pattern:
         value = value.pattern
     if not isinstance(value, str):
         raise PlanError(f"extract needs a pattern, got {type(value).__name__}")
-    return Pattern(value)
+    pattern = Pattern(value)
+    pattern.names  # noqa: B018 - what is wrong with it is told now
+    return pattern
 
 
 _COMMON = (

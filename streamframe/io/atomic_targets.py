@@ -39,7 +39,7 @@ class LocalFile(AtomicFile):
     def _commit(self) -> None:
         self._file.flush()
         if hasattr(os, "fchmod"):
-            os.fchmod(self._file.fileno(), _mode(self._path))
+            os.fchmod(self._file.fileno(), mode_of(self._path))
         os.fsync(self._file.fileno())
         self._file.close()
         os.replace(self._temporary, self._path)
@@ -172,7 +172,7 @@ def creating(label: str, directory: str) -> Iterator[None]:
         raise sink_error(label, getattr(error, "errno", None), f"cannot be created: {error}", None) from error
 
 
-def _mode(path: str) -> int:
+def mode_of(path: str) -> int:
     """Return the mode of the file that is replaced, or that a new file would get."""
     with contextlib.suppress(OSError):
         return stat.S_IMODE(os.stat(path).st_mode)

@@ -150,17 +150,61 @@ class RunReport:
         )
 
     def __repr__(self) -> str:
-        facts = self.facts()
-        width = max(len(label) for label, _ in facts)
-        return "\n".join([type(self).__name__, *(f"  {label:<{width}}  {printable(value)}" for label, value in facts)])
+        return _text_of(self)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><th scope="row" style="text-align:left">{escape(label)}</th>'
-            f'<td style="text-align:left">{escape(printable(value))}</td></tr>'
-            for label, value in self.facts()
+        return _html_of(self)
+
+
+@dataclass(frozen=True)
+class CopyReport:
+    """The receipt of a copy.
+
+    Attributes
+    ----------
+    source, target : str
+        Labels without secrets.
+    nbytes : int
+        Bytes of the target.
+    kept_bytes : int
+        Of these, what a run before had copied: read from the disk to check them, not from the source.
+    sha256 : str
+        The digest of all bytes, in hexadecimal.
+    seconds : float
+        Time from the call to the finished target.
+    retries : int
+        Connections that were opened again after a fault.
+    completeness : {"verified", "unknown"}
+        ``"unknown"`` if a server named no size, so that an early end cannot be told from the end.
+    """
+
+    source: str
+    target: str
+    nbytes: int
+    kept_bytes: int
+    sha256: str
+    seconds: float
+    retries: int
+    completeness: Completeness = "verified"
+
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """Return (label, value) pairs in the order in which a person asks for them."""
+        kept = f", {human_bytes(self.kept_bytes)} of it before" if self.kept_bytes else ""
+        return (
+            ("copied", human_bytes(self.nbytes) + kept),
+            ("from", self.source),
+            ("to", self.target),
+            ("sha256", self.sha256),
+            ("time", human_seconds(self.seconds)),
+            *_retry_facts(self.retries),
+            *_completeness_facts(self.completeness),
         )
-        return f'<table><caption style="text-align:left">{type(self).__name__}</caption><tbody>{rows}</tbody></table>'
+
+    def __repr__(self) -> str:
+        return _text_of(self)
+
+    def _repr_html_(self) -> str:
+        return _html_of(self)
 
 
 def worst(found: Iterable[Completeness]) -> Completeness:
@@ -172,6 +216,21 @@ def printable(text: str) -> str:
     """Return text with line ends and terminal escapes spelled out."""
     # Names come from files and servers: shown raw, they could forge lines or drive the terminal.
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _text_of(report: RunReport | CopyReport) -> str:
+    facts = report.facts()
+    width = max(len(label) for label, _ in facts)
+    return "\n".join([type(report).__name__, *(f"  {label:<{width}}  {printable(value)}" for label, value in facts)])
+
+
+def _html_of(report: RunReport | CopyReport) -> str:
+    rows = "".join(
+        f'<tr><th scope="row" style="text-align:left">{escape(label)}</th>'
+        f'<td style="text-align:left">{escape(printable(value))}</td></tr>'
+        for label, value in report.facts()
+    )
+    return f'<table><caption style="text-align:left">{type(report).__name__}</caption><tbody>{rows}</tbody></table>'
 
 
 def _time_facts(rows: int, seconds: float, first_batch_s: float | None) -> list[tuple[str, str]]:
