@@ -76,6 +76,8 @@ class LocalRun:
         self._scans: list[Prefetch] = []
         self.rejected = Rejected()
         self._readers: list[BlockReader] = []
+        # Those that no thread of ours reads.
+        self._pulled: list[BlockReader] = []
         self._beside: ThreadPoolExecutor | None = None
         self._resumes = start is not None
         self.start = start or Mark()
@@ -177,6 +179,8 @@ class LocalRun:
         self._closed = True
         for scan in self._scans:
             scan.stop()
+        for reader in self._pulled:
+            reader.close()
 
     def close(self) -> None:
         """Stop, and wait until every thread is gone and every source is closed. Safe to call twice."""
@@ -262,6 +266,7 @@ class LocalRun:
         self._readers.append(reader)
         counts = RowCounts(self.rejected, start)
         if not scan.source.threaded or (scan.limit is not None and scan.limit <= _PULLED_ROWS):
+            self._pulled.append(reader)
             batches = pulled(reader, steps, counts)
         else:
             prefetch = Prefetch(reader, steps, self._budget, self.options.worker_count, counts)
