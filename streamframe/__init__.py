@@ -31,6 +31,7 @@ from streamframe.options import options, set_options
 from streamframe.plan.checkpoint import Checkpoint
 from streamframe.plan.report import CopyReport, RunReport, Stats
 from streamframe.plan.telling import source
+from streamframe.queries import read_sql
 from streamframe.readers import infer_schema, read, read_csv, read_ipc, read_lines, read_ndjson, read_orc, read_parquet
 from streamframe.stream import StreamFrame, concat
 from streamframe.transforms.aggregates import Aggregate, count
@@ -79,6 +80,7 @@ __all__ = [
     "read_ndjson",
     "read_orc",
     "read_parquet",
+    "read_sql",
     "set_options",
     "source",
     "when",

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from streamframe.databases.base import IfExists, checked_table
+from streamframe.databases.targets import target
 from streamframe.display.progress import ProgressLine
 from streamframe.engines.local import export
 from streamframe.engines.steps import scans_of
@@ -28,6 +30,7 @@ from streamframe.plan.sink import Sink
 from streamframe.sinks.directory import Directory
 from streamframe.sinks.files import File
 from streamframe.sinks.layout import MAX_OPEN_FILES, Layout, layout_of
+from streamframe.sinks.table import Table
 
 
 class Exports:
@@ -332,6 +335,52 @@ class Exports:
         )
         return self._export(path, OrcEncoding(compression), layout, rejects, storage_options)
 
+    def to_sql(
+        self,
+        table: str,
+        connection: Any,
+        *,
+        if_exists: IfExists = "error",
+        schema: str | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        """Write all rows to one table of a database, in one transaction: all of them, or none.
+
+        Batch by batch, in what the database takes fastest: ADBC's ingest, COPY of psycopg, Arrow of DuckDB.
+        In SQLite moments and decimals are text, durations microseconds, and NaN is null.
+
+        Parameters
+        ----------
+        table
+            The table's name, as it is: it is quoted.
+        connection
+            As `read_sql` takes it. A connection of yours that is in a transaction stays in it: the rows
+            are a part of it, and yours to commit. ADBC and DuckDB do not tell: what was pending
+            in ADBC is committed, or rolled back, with the rows; in DuckDB they have a transaction of their own.
+        if_exists
+            What to do with a table of that name: ``"error"`` (the default), ``"append"`` or ``"replace"``, which
+            drops it in the same transaction. Where a database commits by itself when a table is dropped
+            or made (MySQL, Oracle), the old one cannot come back. A table that is not there is made.
+        schema
+            The schema in the database. Default: the connection's own.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The table is then what it was before.
+
+        Examples
+        --------
+        >>> import sqlite3, streamframe as sf
+        >>> connection = sqlite3.connect(":memory:")
+        >>> sf.from_arrow({"n": [1, 2]}).to_sql("numbers", connection).rows
+        2
+        >>> connection.close()
+        """
+        refuse(foreign, self.to_sql)
+        checked = checked_table(table, schema, if_exists)
+        return self._into(Table(checked, target(connection, "to_sql"), if_exists))
+
     def _export(
         self,
         path: Any,
@@ -347,6 +396,9 @@ class Exports:
         if rejects is not None:
             require_quarantine(self._plan)
             beside = File(rejects, _encoding_of(rejects), storage_options)
+        return self._into(sink, beside)
+
+    def _into(self, sink: Sink, beside: Sink | None = None) -> RunReport:
         with ProgressLine(sink.describe(), current_options().progress) as line:
             report = export(self._plan, sink, line, beside)
             line.finish(report)

@@ -46,6 +46,9 @@ _OURS = {
     "open_csv": "read_csv, which is lazy",
     "from_polars": "from_arrow, which takes polars frames as they are",
     "from_table": "from_arrow",
+    "read_sql_query": "read_sql",
+    "read_database": "read_sql",
+    "write_database": "to_sql(table, connection)",
     "DataFrame": "from_pandas or from_arrow",
     "option_context": "options",
     # arguments of readers
@@ -68,6 +71,7 @@ _OURS = {
     "ignore_errors": "errors=",
     "parse_dates": 'dtype={"column": "timestamp[us]"}',
     "filter": "filters=, or .filter(...) on the frame",
+    "con": "connection=",
     # arguments of exports
     "index": "left out: a frame has no index",
     "columns": ".select(...) on the frame",

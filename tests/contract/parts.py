@@ -12,6 +12,7 @@ import lzma
 from bz2 import compress as bz2
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.orc
@@ -64,6 +65,13 @@ def ndjson_bytes(data: pa.Table) -> bytes:
 def _ndjson(path: Path) -> sf.StreamFrame:
     # Neither a file without rows nor text that looks like a time says what it is.
     return sf.read_ndjson(path, dtype={field.name: field.type for field in table(10).schema})
+
+
+def _query(data: pa.Table) -> sf.StreamFrame:
+    connection = duckdb.connect()
+    connection.register("given", data)
+    connection.execute("create table rows as select * from given")
+    return sf.read_sql("select * from rows", connection)
 
 
 def zstd(data: bytes) -> bytes:
@@ -129,6 +137,7 @@ SOURCES = {
     "from_arrow": lambda folder, data: sf.from_arrow(data),
     "from_pandas": lambda folder, data: sf.from_pandas(data.to_pandas(types_mapper=_arrow_dtype)),
     "from_batches": lambda folder, data: sf.from_batches(lambda: data.to_batches(max_chunksize=999)),
+    "sql": lambda folder, data: _query(data),
     "concat": lambda folder, data: sf.concat([sf.from_arrow(data.slice(0, 1234)), sf.from_arrow(data.slice(1234))]),
 }
 
