@@ -7,8 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from streamframe.databases.base import Column, Driver, IfExists, Loading, Piece, Result, TableName
+from streamframe.databases.base import Column, Driver, IfExists, Loading, Piece, Result, TableName, quoted
 
+_OTHER = "streamframe_rows"
 _MODES = {"error": "create", "append": "create_append", "replace": "replace"}
 
 
@@ -83,9 +84,16 @@ class _Loading(Loading):
         self._connection = connection
         self._owned = owned
         self._table = table
+        self._names = ", ".join(map(quoted, schema.names))
+        self._copied_into_another = False
         self._cursor = connection.cursor()
         try:
-            self._ingest(pa.Table.from_batches([], schema), _MODES[if_exists])
+            mode = _MODES[if_exists]
+            if if_exists == "append" and connection.adbc_get_info().get("vendor_name") == "PostgreSQL":
+                found = self._types_found()
+                self._copied_into_another = found is not None and found != schema.types
+                mode = "append" if found == schema.types else "create"
+            self._ingest(pa.Table.from_batches([], schema), mode)
         except BaseException:
             with contextlib.suppress(Exception):
                 self.rollback()
@@ -96,6 +104,8 @@ class _Loading(Loading):
         self._ingest(pa.Table.from_batches([batch]), "append")
 
     def commit(self) -> None:
+        if self._copied_into_another:
+            self._cast_across()
         self._connection.commit()
 
     def rollback(self) -> None:
@@ -109,7 +119,30 @@ class _Loading(Loading):
             if self._owned:
                 self._connection.close()
 
+    def _types_found(self) -> list[pa.DataType] | None:
+        """Return the types of our columns in the database; None if there is no such table yet.
+
+        PostgreSQL's driver copies the bytes of one type into a column of any other: the integer 1 was then the
+        float 5e-324 (driver 1.13). Where the types differ, the rows go to a table of their own, from which
+        PostgreSQL itself casts them.
+        """
+        self._cursor.execute("SELECT to_regclass($1) IS NULL", [self._table.quoted])
+        if self._cursor.fetchone() == (True,):
+            return None
+        self._cursor.execute(f"SELECT {self._names} FROM {self._table.quoted} LIMIT 0")
+        return list(self._cursor.fetch_record_batch().schema.types)
+
+    def _cast_across(self) -> None:
+        for statement in (
+            f"INSERT INTO {self._table.quoted} ({self._names}) SELECT {self._names} FROM pg_temp.{_OTHER}",
+            f"DROP TABLE pg_temp.{_OTHER}",
+        ):
+            self._cursor.execute(statement)
+
     def _ingest(self, rows: pa.Table, mode: str) -> None:
         # A reader, since the driver of PostgreSQL counts on a stream.
         given = rows.to_reader()
-        self._cursor.adbc_ingest(self._table.name, given, mode=mode, db_schema_name=self._table.schema)
+        if self._copied_into_another:
+            self._cursor.adbc_ingest(_OTHER, given, mode=mode, temporary=True)
+        else:
+            self._cursor.adbc_ingest(self._table.name, given, mode=mode, db_schema_name=self._table.schema)

@@ -44,7 +44,8 @@ class SQLAlchemy(Driver):
                 finally:
                     close()
 
-            return CursorRows(result, _columns(connection, query, result), close_both)
+            cancel = _cancel(connection.connection.dbapi_connection)
+            return CursorRows(result, _columns(connection, query, result), close_both, cancel)
         except BaseException:
             close()
             raise
@@ -89,6 +90,12 @@ def _columns(connection: Any, query: Any, result: Any) -> list[Column]:
     if len(selected) != len(columns):
         return columns
     return [Column(column.name, _declared(one.type)) for column, one in zip(columns, selected, strict=True)]
+
+
+def _cancel(raw: Any) -> Any:
+    """Return what ends a statement from another thread, where the driver has it: psycopg, psycopg2, sqlite3."""
+    names = ("cancel_safe", "cancel", "interrupt")
+    return next((getattr(raw, name) for name in names if hasattr(raw, name)), None)
 
 
 class _Nothing:
