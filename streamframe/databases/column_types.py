@@ -26,7 +26,9 @@ _MOST_DIGITS = 38
 _SHOWN_CHARACTERS = 40
 
 
-def frozen_schema(columns: Sequence[Column], sample: Sequence[Values], dtype: Mapping[str, pa.DataType]) -> pa.Schema:
+def frozen_schema(
+    columns: Sequence[Column], sample: Sequence[Sequence[Any]], dtype: Mapping[str, pa.DataType]
+) -> pa.Schema:
     """Return the schema of a result, as its driver and its first rows have it."""
     names = [column.name for column in columns]
     for place, name in enumerate(names):
@@ -47,10 +49,8 @@ def frozen_schema(columns: Sequence[Column], sample: Sequence[Values], dtype: Ma
     return schema
 
 
-def known(values: Values) -> bool:
+def known(values: Sequence[Any]) -> bool:
     """Tell whether a value is there by which a column's type can be found."""
-    if isinstance(values, pa.Array):
-        return bool(values.null_count < len(values))
     return any(value is not None for value in values)
 
 
@@ -72,7 +72,10 @@ def _converted(values: Values, kind: pa.DataType) -> pa.Array:
     if isinstance(values, pa.Array):
         return values if values.type == kind else _cast(values, kind)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return pa.array([_text(value) for value in values], kind)
+        try:
+            return pa.array(values, kind)
+        except _REFUSED:  # not all of them are text
+            return pa.array([_text(value) for value in values], kind)
     # Not `pa.array(values, kind)`, which cuts 2.5 to an integer. Text of a number or a moment, as SQLite
     # keeps them, is read as well.
     found = pa.array(values)
@@ -114,8 +117,8 @@ def _inferred(name: str, values: Sequence[Any]) -> pa.DataType:
     return pa.decimal128(_MOST_DIGITS, max(found.scale, 0)) if pa.types.is_decimal128(found) else found
 
 
-def _decimal_of(values: Values) -> pa.DataType:
-    texts = (value for value in (values.to_pylist() if isinstance(values, pa.Array) else values) if value)
+def _decimal_of(values: Sequence[str | None]) -> pa.DataType:
+    texts = (value for value in values if value)
     scales = [-int(number.as_tuple().exponent) for number in map(decimal.Decimal, texts) if number.is_finite()]
     return pa.decimal128(_MOST_DIGITS, min(_MOST_DIGITS, max([0, *scales])))
 

@@ -9,20 +9,32 @@ from typing import Any
 from streamframe.databases.base import Column, Piece, Result
 from streamframe.errors import PlanError
 
-# So many rows tell what a row weighs; more are asked for then.
-_FIRST_ROWS = 1_000
+# So few rows tell what a row weighs, and are not too many if each is large.
+_FIRST_ROWS = 32
 _WEIGHED_ROWS = 50
 _MOST_ROWS = 50_000
 
 
 class CursorRows(Result):
-    """The rows of a DB-API cursor on which a query runs."""
+    """The rows of a DB-API cursor on which a query runs.
 
-    def __init__(self, cursor: Any, columns: list[Column], close: Callable[[], object], cancel: Any = None) -> None:
+    `call_rows` is how many are fetched by one call, where a call costs no way to a server and back. Python's
+    garbage collector looks at each row that is alive: a million rows took 0.9 s by 7,000, and 0.5 s by 500.
+    """
+
+    def __init__(
+        self,
+        cursor: Any,
+        columns: list[Column],
+        close: Callable[[], object],
+        cancel: Callable[[], object] | None = None,
+        call_rows: int = _MOST_ROWS,
+    ) -> None:
         self._cursor = cursor
         self._columns = columns
         self._close = close
         self._cancel = cancel
+        self._call_rows = call_rows
         self._row_bytes = 0
 
     @property
@@ -31,11 +43,16 @@ class CursorRows(Result):
 
     def fetch(self, nbytes: int) -> Piece | None:
         rows = _FIRST_ROWS if not self._row_bytes else max(1, min(_MOST_ROWS, nbytes // self._row_bytes))
-        fetched = self._cursor.fetchmany(rows)
-        if not fetched:
-            return None
-        self._row_bytes = _row_bytes(fetched)
-        return Piece(tuple(zip(*fetched, strict=True)), len(fetched), len(fetched) * self._row_bytes)
+        columns: list[list[Any]] = []
+        count = 0
+        while count < rows and (fetched := self._cursor.fetchmany(min(rows - count, self._call_rows))):
+            count += len(fetched)
+            if not columns:
+                self._row_bytes = _row_bytes(fetched)
+                columns = [[] for _ in fetched[0]]
+            for column, values in zip(columns, zip(*fetched, strict=True), strict=True):
+                column.extend(values)
+        return Piece(columns, count, count * self._row_bytes) if count else None
 
     def cancel(self) -> None:
         if self._cancel is not None:

@@ -11,6 +11,8 @@ from streamframe.databases.base import Driver, IfExists, Loading, Result, TableN
 from streamframe.databases.rows import CursorRows, columns_of
 from streamframe.databases.sql_types import plain
 
+_CALL_ROWS = 500
+
 
 class SQLite(Driver):
     """A connection of `sqlite3`."""
@@ -33,7 +35,7 @@ class SQLite(Driver):
             # Rows as plain tuples, whatever the connection makes of them.
             cursor.row_factory = None
             cursor.execute(query, params or ())
-            return CursorRows(cursor, columns_of(cursor), close, self._connection.interrupt)
+            return CursorRows(cursor, columns_of(cursor), close, self._connection.interrupt, _CALL_ROWS)
         except BaseException:
             close()
             raise

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from streamframe.batch import Mark
-from streamframe.databases.base import Piece, Result
+from streamframe.databases.base import Column, Piece, Result
 from streamframe.databases.column_types import column_of, frozen_schema, known
 from streamframe.databases.errors import asked, secrets_of_params
 from streamframe.databases.rows import described
@@ -26,6 +26,7 @@ from streamframe.plan.node import Scan
 from streamframe.plan.source import Block, BlockReader, Decoded, OpenSource, Source
 
 _SHOWN_CHARACTERS = 60
+_SAMPLED_ROWS = 1_000
 
 T = TypeVar("T")
 
@@ -80,16 +81,22 @@ class _Rows:
         self._gone = False
         self._turn = threading.Lock()
 
-    def sampled(self) -> tuple[Any, list[Any]]:
-        """Return the columns, and values of each: of more rows where the first ones are all null."""
+    def sampled(self) -> tuple[list[Column], list[list[Any]]]:
+        """Return the columns, and the first values of those whose type has to be found."""
         columns = self._asked(lambda: described(self._result.columns), "the query failed")
-        values: list[list[Any] | pa.Array] = [[] for _ in columns]
-        while sum(piece.nbytes for piece in self._waiting) < self.nbytes and (piece := self._fetched()) is not None:
+        values: list[list[Any]] = [[] for _ in columns]
+        unknown = [place for place, column in enumerate(columns) if column.type is None]
+        # As many rows as fit, if it takes them to find a value that is not null.
+        while (
+            any(len(values[place]) < _SAMPLED_ROWS or not known(values[place]) for place in unknown)
+            and sum(piece.nbytes for piece in self._waiting) < self.nbytes
+            and (piece := self._fetched()) is not None
+        ):
             self._waiting.append(piece)
-            values = [more if not known(before) else before for before, more in zip(values, piece.columns, strict=True)]
-            if all(column.type is not None or known(of) for column, of in zip(columns, values, strict=True)):
-                break
-        return columns, values
+            for place in unknown:
+                found = piece.columns[place]
+                values[place] += found.to_pylist() if isinstance(found, pa.Array) else found
+        return list(columns), values
 
     def next(self) -> Piece | None:
         """Return the next rows."""

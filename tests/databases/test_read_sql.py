@@ -65,7 +65,7 @@ def test_a_numeric_of_more_digits_than_the_first_rows_is_told_not_rounded(postgr
 
 def test_a_late_value_of_another_type_is_told_with_its_row_and_the_remedy(sqlite):
     numbers(sqlite, *range(5_000), "x", 7)
-    with pytest.raises(DecodeError, match="column 'x': cannot read 'x' as int64") as raised:
+    with sf.options(memory="1MB"), pytest.raises(DecodeError, match="cannot read 'x' as int64") as raised:
         sf.read_sql("select x from t", sqlite).to_arrow()
     assert raised.value.row == 5_001
     assert "dtype={'x': \"string\"}" in raised.value.hint
@@ -75,10 +75,23 @@ def test_a_late_value_of_another_type_is_told_with_its_row_and_the_remedy(sqlite
 
 def test_a_late_float_among_integers_is_an_error_whose_remedy_mends_it(sqlite):
     numbers(sqlite, *range(5_000), 2.5)
-    with pytest.raises(DecodeError) as raised:
+    with sf.options(memory="1MB"), pytest.raises(DecodeError) as raised:
         sf.read_sql("select x from t", sqlite).to_arrow()
     assert '"float64"' in raised.value.hint
     assert sf.read_sql("select x from t", sqlite, dtype={"x": "float64"}).to_arrow()["x"][-1].as_py() == 2.5
+
+
+def test_rows_that_are_large_are_fetched_few_at_a_time(sqlite):
+    sqlite.execute("create table t (x)")
+    sqlite.executemany("insert into t values (?)", (("x" * 100_000,) for _ in range(300)))
+    with sf.options(memory="8MB"):
+        batches = list(sf.read_sql("select x from t", sqlite))
+    assert sum(batch.num_rows for batch in batches) == 300
+    assert max(batch.nbytes for batch in batches) < 4_000_000
+
+
+def test_integers_and_floats_in_the_first_rows_are_floats(sqlite):
+    assert sf.read_sql("select x from t", numbers(sqlite, *range(100), 2.5)).schema.field("x").type == pa.float64()
 
 
 def test_nulls_are_looked_past_for_a_type(sqlite):
