@@ -149,7 +149,7 @@ class Scan(Node):
 
     @property
     def resumable(self) -> bool:
-        return self.source.replayable
+        return self.source.resumable
 
     def produces(self, *schemas: pa.Schema) -> pa.Schema | None:
         (schema,) = schemas

@@ -60,6 +60,11 @@ class Source(ABC):
         return True
 
     @property
+    def resumable(self) -> bool:
+        """A second run reads the same rows in the same order, and may start in their middle."""
+        return self.replayable
+
+    @property
     def threaded(self) -> bool:
         """A thread of ours may read it; user code and foreign streams stay on the consumer's."""
         return True

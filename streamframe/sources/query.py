@@ -41,6 +41,11 @@ class Query(Source):
     dtype: Mapping[str, pa.DataType] = field(default_factory=dict)
 
     @property
+    def resumable(self) -> bool:
+        # Without an ORDER BY, no two runs need agree.
+        return False
+
+    @property
     def threaded(self) -> bool:
         return self.target.owned
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -50,7 +52,7 @@ def resumed_everywhere(frame, rows, iterate=lambda frame, resume: frame.iter_bat
     assert (done, count >= least) == (len(rows), True)
 
 
-@pytest.mark.parametrize("name", sorted(set(SOURCES) - {"lines"}))
+@pytest.mark.parametrize("name", sorted(set(SOURCES) - {"lines", "sql"}))
 def test_every_source_goes_on_behind_any_batch(tmp_path, name):
     data = table(12_000)
     resumed_everywhere(SOURCES[name](tmp_path, data), data.to_pylist(), least=1)
@@ -192,6 +194,15 @@ def test_what_cannot_go_on_in_the_middle_is_named(frame, told):
         next(batches)
         with pytest.raises(sf.PlanError, match=told):
             batches.checkpoint()
+
+
+def test_a_query_cannot_go_on_since_no_two_runs_need_agree():
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        batches = sf.read_sql("select 1 as a", connection).iter_batches()
+        next(batches)
+        with pytest.raises(sf.PlanError, match="read_sql"):
+            batches.checkpoint()
+        batches.close()
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"streamframe": 1}', '{"streamframe": 2}', "x" * 100])
