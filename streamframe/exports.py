@@ -148,7 +148,8 @@ class Exports:
         sep
             Between fields.
         compression
-            ``"infer"`` goes by the suffix (``out.csv.gz``); ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+            ``"infer"`` goes by the suffix (``out.csv.gz``); or ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``.
+            None writes the text as it is.
         partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
             Write a directory of files instead; see `to_parquet`.
         rejects
@@ -202,7 +203,8 @@ class Exports:
         path
             A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
         compression
-            ``"infer"`` goes by the suffix (``out.ndjson.gz``); ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+            ``"infer"`` goes by the suffix (``out.ndjson.gz``); or ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``,
+            ``"lz4"``. None writes the text as it is.
         partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
             Write a directory of files instead; see `to_parquet`.
         rejects

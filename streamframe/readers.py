@@ -198,7 +198,7 @@ def read_csv(
     comment
         Lines that start with this character are skipped.
     compression
-        ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+        ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``, ``"zip"`` or None.
     errors
         What a malformed or ill-typed record does. ``"raise"``: the run stops with a `DecodeError`
         that names row, column, value and byte offset. ``"null"``: values that cannot be read become
@@ -310,7 +310,7 @@ def read_ndjson(
     encoding
         Any that Python knows. UTF-8 is the fastest: it is not transcoded.
     compression
-        ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+        ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``, ``"zip"`` or None.
     errors
         What a malformed or ill-typed record does, as in `read_csv`; with ``"null"``, a line that is no
         object, or has a field that is no column, is left out.
@@ -500,7 +500,7 @@ def read_lines(
     encoding
         Any that Python knows. UTF-8 is the fastest: it is not transcoded.
     compression
-        ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None.
+        ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``, ``"zip"`` or None.
     errors
         What a line does that is no text, as in `read_csv`; with ``"null"``, it is null.
     hive

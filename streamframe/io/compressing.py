@@ -1,11 +1,12 @@
-"""Put gz, zst, bz2 or xz around bytes that are written: the other half of `compression`."""
+"""Put gz, zst, bz2, xz or lz4 around bytes that are written: the other half of `compression`."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
 from typing import Any, Protocol, cast
 
-from streamframe.io.compression import codec_named, codec_of_suffix
+from streamframe.errors import PlanError
+from streamframe.io.compression import codec_named, codec_of_suffix, lz4_frame
 
 # Beyond these, files hardly shrink while time doubles.
 _GZIP_LEVEL = 6
@@ -57,9 +58,29 @@ def _new(name: str) -> Compressor:
         import bz2
 
         return bz2.BZ2Compressor()
+    if name == "lz4":
+        return _Lz4Compressor(lz4_frame())
+    if name == "zip":
+        raise PlanError("zip is for reading only", hint="write .gz or .zst, which pack a stream as it comes.")
     import lzma
 
     return lzma.LZMACompressor()
+
+
+class _Lz4Compressor:
+    """lz4's compressor in the shape of `Compressor`."""
+
+    def __init__(self, frame: Any) -> None:
+        self._inner = frame.LZ4FrameCompressor(content_checksum=True)
+        self._head: bytes = self._inner.begin()
+
+    def compress(self, data: Any) -> bytes:
+        head, self._head = self._head, b""
+        return head + bytes(self._inner.compress(data))
+
+    def flush(self) -> bytes:
+        head, self._head = self._head, b""
+        return head + bytes(self._inner.flush())
 
 
 def _new_gzip() -> Compressor:

@@ -1,4 +1,4 @@
-"""Take gz, zst, bz2 and xz off a stream, whole or not at all.
+"""Take gz, zst, bz2, xz, lz4 and zip off a stream, whole or not at all.
 
 Rules: all members of a file are read; a file that ends inside one raises `TruncatedError`; bytes
 that belong to none raise `DecodeError`. One step makes at most `_STEP_BYTES`, whatever a bomb promises.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from streamframe.errors import DecodeError, PlanError, TruncatedError, did_you_mean
+from streamframe.errors import DecodeError, MissingDependencyError, PlanError, TruncatedError, did_you_mean
 from streamframe.io.stream import ByteStream, WrappedStream
 
 _INPUT_BYTES = 1 << 18
@@ -200,14 +200,65 @@ def _new_xz() -> tuple[Decoder, type[Exception]]:
     return cast("Decoder", decoder), lzma.LZMAError
 
 
+class _Lz4Decoder:
+    """lz4's decompressor in the shape of `Decoder`."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        return bool(self._inner.needs_input)
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data or b""
+
+    def decompress(self, data: Any, max_length: int = -1) -> bytes:
+        return bytes(self._inner.decompress(data, max_length))
+
+
+def lz4_frame() -> Any:
+    """Return the module ``lz4.frame``."""
+    try:
+        import lz4.frame
+    except ImportError as error:
+        raise MissingDependencyError("lz4 needs a package", hint="pip install 'streamframe-arrow[lz4]'") from error
+    return lz4.frame
+
+
+def _new_lz4() -> tuple[Decoder, type[Exception]]:
+    return _Lz4Decoder(lz4_frame().LZ4FrameDecompressor()), RuntimeError
+
+
+def _new_zip() -> tuple[Decoder, type[Exception]]:
+    from streamframe.io.zipped import ZipDecoder, ZipError
+
+    return ZipDecoder(), cast("type[Exception]", (ZipError, zlib_error()))
+
+
+def zlib_error() -> type[Exception]:
+    """Return what zlib raises."""
+    import zlib
+
+    return zlib.error
+
+
 GZIP = Codec("gzip", (".gz", ".gzip"), re.compile(rb"\x1f\x8b"), 2, _new_gzip, zero_padded=True)
 # The second form is a skippable frame, which may stand before, between and behind the others.
 ZSTD = Codec("zstd", (".zst", ".zstd"), re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), 4, _new_zstd)
 BZ2 = Codec("bz2", (".bz2",), re.compile(rb"BZh"), 3, _new_bz2)
 XZ = Codec("xz", (".xz",), re.compile(rb"\xfd7zXZ\x00"), 6, _new_xz, zero_padded=True)
 
-_BY_NAME = {"gz": GZIP, "gzip": GZIP, "zst": ZSTD, "zstd": ZSTD, "bz2": BZ2, "xz": XZ}
-_BY_SUFFIX = {suffix: codec for codec in (GZIP, ZSTD, BZ2, XZ) for suffix in codec.suffixes}
+LZ4 = Codec("lz4", (".lz4",), re.compile(rb"\x04\x22\x4d\x18|[\x50-\x5f]\x2a\x4d\x18"), 4, _new_lz4)
+ZIP = Codec("zip", (".zip",), re.compile(rb"PK\x03\x04"), 4, _new_zip)
+
+_BY_NAME = {"gz": GZIP, "gzip": GZIP, "zst": ZSTD, "zstd": ZSTD, "bz2": BZ2, "xz": XZ, "lz4": LZ4, "zip": ZIP}
+_BY_SUFFIX = {suffix: codec for codec in (GZIP, ZSTD, BZ2, XZ, LZ4, ZIP) for suffix in codec.suffixes}
 
 
 def codec_of_suffix(suffix: str) -> Codec | None:
@@ -225,7 +276,7 @@ def codec_named(name: str) -> Codec:
     """
     codec = _BY_NAME.get(name.lower()) if isinstance(name, str) else None
     if codec is None:
-        known = ["gz", "zst", "bz2", "xz", "infer"]
+        known = ["gz", "zst", "bz2", "xz", "lz4", "zip", "infer"]
         near = did_you_mean(str(name), [*_BY_NAME, "infer"])
         raise PlanError(f"compression={name!r} is not known", hint=near or f"use one of {', '.join(known)}, or None.")
     return codec

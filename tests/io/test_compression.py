@@ -8,7 +8,9 @@ import dataclasses
 import gzip
 import lzma
 import random
+from functools import partial
 
+import lz4.frame
 import pytest
 from backports import zstd
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 
 from streamframe.errors import DecodeError, PlanError, TruncatedError
 from streamframe.io import compression
-from streamframe.io.compression import BZ2, GZIP, XZ, ZSTD, DecompressedStream, codec_named
+from streamframe.io.compression import BZ2, GZIP, LZ4, XZ, ZSTD, DecompressedStream, codec_named
 from tests.io.reading import Scripted, drain
 
 ZLIB = dataclasses.replace(GZIP, new_decoder=compression._new_zlib)
@@ -26,6 +28,7 @@ PACKERS = [
     pytest.param(ZSTD, zstd.compress, id="zstd"),
     pytest.param(BZ2, bz2.compress, id="bz2"),
     pytest.param(XZ, lzma.compress, id="xz"),
+    pytest.param(LZ4, partial(lz4.frame.compress, content_checksum=True), id="lz4"),
 ]
 TEXT = "".join(f"{n},{random.Random(n).random()}\n" for n in range(300)).encode()
 
