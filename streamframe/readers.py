@@ -164,6 +164,9 @@ def read_csv(
     comment: str | None = None,
     compression: str | None = "infer",
     errors: Errors = "raise",
+    decimal: str = ".",
+    thousands: str | None = None,
+    date_format: str | None = None,
     schema: SchemaOver = "first",
     hive: bool | Mapping[str, Any] | None = None,
     storage_options: Mapping[str, Any] | None = None,
@@ -206,6 +209,11 @@ def read_csv(
         record is left out. ``"quarantine"``: it is, and can be had from `StreamFrame.rejects`, or in the same
         pass by ``to_parquet(..., rejects="rejects.parquet")``. Stats and reports count both. Only
         columns that are needed are looked at; types found in a sample fit the sample, so give `dtype`.
+    decimal, thousands
+        What stands before the fraction of a number, and between its digits: ``decimal=","`` and ``thousands="."``
+        read ``1.234,5``.
+    date_format
+        How times are written, in the signs of `strptime`: ``"%d.%m.%Y %H:%M"``. ISO 8601 is read as well.
     schema
         What holds over several files. ``"first"``: the columns and types of the first; a file that
         lacks one, or has it with another type, is an error. ``"union"``: all files are looked at first,
@@ -271,6 +279,9 @@ def read_csv(
         comment=comment,
         compression=compression,
         errors=errors,
+        decimal=decimal,
+        thousands=thousands,
+        date_format=date_format,
     )
     frame = _frame(_files(path, file_format, schema, hive, storage_options))
     return frame if columns is None else frame.select(checked_names(columns))

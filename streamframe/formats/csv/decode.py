@@ -12,11 +12,15 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from streamframe.errors import DecodeError
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.locating import located
+from streamframe.formats.csv.spelling import Spelling
 from streamframe.formats.records import Piece
 from streamframe.formats.rejects import Errors, Salvaged
 from streamframe.formats.sniffing import BOM
+
+_USUAL = Spelling()
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,8 @@ class Decoding:
         The columns as they stand in the file.
     schema
         The columns that are wanted, with their types, in the order wanted.
-    null_values
-        What spells a null, besides Arrow's own spellings.
+    spelling
+        How values are spelled.
     errors
         What a record does that cannot be read.
     """
@@ -40,7 +44,7 @@ class Decoding:
     dialect: Dialect
     names: tuple[str, ...]
     schema: pa.Schema
-    null_values: tuple[str, ...] = ()
+    spelling: Spelling = _USUAL
     errors: Errors = "raise"
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
@@ -66,6 +70,11 @@ class Decoding:
             )
         except pa.ArrowInvalid as error:
             raise located(error, piece, self.dialect, self.names, self.schema) from error
+        if self._grouped:
+            try:
+                table = self._with_numbers(table)
+            except pa.ArrowInvalid as error:
+                raise self._first_reject(piece) from error
         batches = table.to_batches()
         if not batches:
             return self.no_rows
@@ -88,7 +97,29 @@ class Decoding:
     def _converted(self) -> pacsv.ConvertOptions:
         # Somebody has to be counted; bytes are the cheapest, since nothing in them is looked at.
         types = {field.name: field.type for field in self.schema} or {self.names[0]: pa.binary()}
-        return pacsv.ConvertOptions(column_types=types, include_columns=list(types), **null_options(self.null_values))
+        types |= dict.fromkeys(self._grouped, pa.string())
+        return self.spelling.options(types, include_columns=list(types))
+
+    @cached_property
+    def _grouped(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.schema if self.spelling.is_grouped(field.type))
+
+    def _with_numbers(self, table: pa.Table) -> pa.Table:
+        for name in self._grouped:
+            field = self.schema.field(name)
+            at = table.schema.get_field_index(name)
+            table = table.set_column(at, field, self.spelling.numbers(table.column(at), field.type))
+        return table
+
+    def _first_reject(self, piece: Piece) -> DecodeError:
+        first = replace(self, errors="quarantine").salvaged(piece).rejects[0]
+        return DecodeError(
+            first.reason,
+            column=first.column,
+            row=first.row,
+            byte_offset=first.byte_offset,
+            hint=f'pass dtype={{{first.column!r}: "string"}}.',
+        )
 
 
 def arrow_buffer(piece: Piece, dialect: Dialect) -> pa.Buffer:
@@ -108,12 +139,3 @@ def arrow_buffer(piece: Piece, dialect: Dialect) -> pa.Buffer:
 def read_options(data: pa.Buffer, names: tuple[str, ...]) -> pacsv.ReadOptions:
     """Return the options by which Arrow reads `data` as one block."""
     return pacsv.ReadOptions(use_threads=False, column_names=list(names), block_size=data.size + 1)
-
-
-def null_options(null_values: tuple[str, ...]) -> dict[str, object]:
-    """Return what counts as null: Arrow's spellings and `null_values`, but nothing in quotes."""
-    return {
-        "null_values": [*pacsv.ConvertOptions().null_values, *null_values],
-        "strings_can_be_null": True,
-        "quoted_strings_can_be_null": False,
-    }

@@ -16,6 +16,7 @@ from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.header import read_names
 from streamframe.formats.csv.inference import infer_schema
 from streamframe.formats.csv.records import CsvRecords
+from streamframe.formats.csv.spelling import Spelling
 from streamframe.formats.rejects import Errors, checked_errors
 from streamframe.formats.sniffing import BOM, peek
 from streamframe.formats.text_blocks import OpenText
@@ -61,6 +62,8 @@ class CsvFormat(FileFormat):
         What a record does that cannot be read: ``"raise"``; ``"null"``, its values that cannot be read
         become null; ``"skip"`` or ``"quarantine"``, it is left out. One of too few or too many fields
         has no values to keep. Only columns that are wanted are looked at.
+    decimal, thousands, date_format
+        How numbers and times are written: see `Spelling`.
 
     Raises
     ------
@@ -84,6 +87,9 @@ class CsvFormat(FileFormat):
     comment: str | None = None
     compression: str | None = "infer"
     errors: Errors = "raise"
+    decimal: str = "."
+    thousands: str | None = None
+    date_format: str | None = None
 
     def __post_init__(self) -> None:
         Dialect(self.sep, self.quotechar, self.escapechar, self.comment)
@@ -102,10 +108,18 @@ class CsvFormat(FileFormat):
         object.__setattr__(self, "dtype", tuple(sorted(checked_dtypes(self.dtype, _require_readable))))
         object.__setattr__(self, "names", _checked_names(self.names))
         object.__setattr__(self, "na_values", _checked_na_values(self.na_values))
+        if self.sep in (self.decimal, self.thousands) and not self.quotechar:
+            raise PlanError(f"sep={self.sep!r} stands in numbers as well, and nothing is quoted")
+        _ = self._spelling
 
     @property
     def quarantines(self) -> bool:
         return self.errors == "quarantine"
+
+    @property
+    def _spelling(self) -> Spelling:
+        null_values = tuple(str(value) for value in self.na_values)  # type: ignore[union-attr]
+        return Spelling(null_values, self.decimal, self.thousands, self.date_format)
 
     def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
         opened = self._opened(location, None, block_bytes, surveyed=True)
@@ -144,7 +158,7 @@ class CsvFormat(FileFormat):
         self, records: CsvRecords, dialect: Dialect, expected: pa.Schema | None, *, surveyed: bool
     ) -> Decoding:
         types: dict[str, pa.DataType] = dict(self.dtype)
-        null_values = tuple(str(value) for value in self.na_values)  # type: ignore[union-attr]
+        spelling = self._spelling
         records.skip(BOM)
         for _ in range(self.skip_rows):
             records.skip_line()
@@ -168,12 +182,12 @@ class CsvFormat(FileFormat):
                 dialect,
                 names,
                 types=types,
-                null_values=null_values,
+                spelling=spelling,
                 peeked=peeked,
                 settled=not surveyed,
                 lenient=records.lenient,
             )
-        return Decoding(dialect, names, expected, null_values, self.errors)
+        return Decoding(dialect, names, expected, spelling, self.errors)
 
 
 def _require_readable(name: str, kind: pa.DataType) -> None:

@@ -17,9 +17,10 @@ import pyarrow.csv as pacsv
 
 from streamframe.errors import DecodeError
 from streamframe.formats.csv.cutter import end_of_records, inside_quotes
-from streamframe.formats.csv.decode import Decoding, arrow_buffer, null_options, read_options
+from streamframe.formats.csv.decode import Decoding, arrow_buffer, read_options
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.locating import located
+from streamframe.formats.csv.spelling import Spelling
 from streamframe.formats.records import Piece
 
 _BEYOND_INT64 = r"^[+-]?\d{19,}$"  # and Arrow took it for a float
@@ -32,7 +33,7 @@ def infer_schema(
     names: tuple[str, ...],
     *,
     types: Mapping[str, pa.DataType],
-    null_values: tuple[str, ...],
+    spelling: Spelling,
     peeked: Sequence[bytearray] = (),
     settled: bool = True,
     lenient: bool = False,
@@ -49,8 +50,8 @@ def infer_schema(
         The columns as they stand in the file.
     types
         The types that are known already.
-    null_values
-        What spells a null, besides Arrow's own spellings.
+    spelling
+        How values are spelled.
     peeked
         Bytes from further on, which may start and end anywhere; ignored where they do not fit.
     settled
@@ -66,7 +67,7 @@ def infer_schema(
     found = [types.get(name, pa.null()) for name in names]
     large: set[str] = set()
     sampled = partial(
-        _sampled, dialect=dialect, names=names, types=types, null_values=null_values, large=large, lenient=lenient
+        _sampled, dialect=dialect, names=names, types=types, spelling=spelling, large=large, lenient=lenient
     )
     if sample is not None and not sample.broken:
         found = sampled(sample)
@@ -94,7 +95,7 @@ def _sampled(
     dialect: Dialect,
     names: tuple[str, ...],
     types: Mapping[str, pa.DataType],
-    null_values: tuple[str, ...],
+    spelling: Spelling,
     large: set[str],
     lenient: bool,
 ) -> list[pa.DataType]:
@@ -102,7 +103,8 @@ def _sampled(
     if not data.size:
         return [types.get(name, pa.null()) for name in names]
     parse_options = dialect.arrow
-    column_types = dict(types)
+    # Arrow knows no groups of digits; they are looked at with the rows.
+    column_types = {name: pa.string() if spelling.is_grouped(kind) else kind for name, kind in types.items()}
     if lenient:
         parse_options.invalid_row_handler = lambda _: "skip"
         column_types = dict.fromkeys(types, pa.binary())
@@ -111,7 +113,7 @@ def _sampled(
             pa.BufferReader(data),
             read_options=read_options(data, names),
             parse_options=parse_options,
-            convert_options=pacsv.ConvertOptions(column_types=column_types, **null_options(null_values)),
+            convert_options=spelling.options(column_types),
         )
     except pa.ArrowInvalid as error:
         known = pa.schema([(name, types.get(name, pa.string())) for name in names])
@@ -122,14 +124,17 @@ def _sampled(
             # Arrow takes what is not UTF-8 for bytes, silently. Read as text, it tells the row.
             kinds[name] = pa.string()
             if not lenient:
-                Decoding(dialect, names, pa.schema([(name, pa.string())]), null_values).batch(sample)
-    beyond = _beyond_int64(table.drop_columns(list(types)), sample, dialect, names, null_values)
+                Decoding(dialect, names, pa.schema([(name, pa.string())]), spelling).batch(sample)
+    for name in kinds:
+        if name not in types and (grouped := spelling.grouped_type(table.column(name))) is not None:
+            kinds[name] = grouped
+    beyond = _beyond_int64(table.drop_columns(list(types)), sample, dialect, names, spelling)
     large |= beyond
     return [pa.string() if name in beyond else kind for name, kind in kinds.items()]
 
 
 def _beyond_int64(
-    table: pa.Table, sample: Piece, dialect: Dialect, names: tuple[str, ...], null_values: tuple[str, ...]
+    table: pa.Table, sample: Piece, dialect: Dialect, names: tuple[str, ...], spelling: Spelling
 ) -> set[str]:
     """Return the columns with whole numbers that Arrow took for floats, since 64 bits do not hold them."""
     suspects = [
@@ -141,7 +146,7 @@ def _beyond_int64(
         return set()
     as_text = pa.schema([(name, pa.string()) for name in suspects])
     # Records of another number of fields have been passed over, or there is none.
-    text = Decoding(dialect, names, as_text, null_values, "skip").salvaged(sample).data
+    text = Decoding(dialect, names, as_text, spelling, "skip").salvaged(sample).data
     return {name for name in suspects if pc.any(pc.match_substring_regex(text[name], _BEYOND_INT64)).as_py()}
 
 

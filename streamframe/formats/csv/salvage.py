@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from streamframe.formats.csv.decode import arrow_buffer, null_options, read_options
+from streamframe.formats.csv.decode import arrow_buffer, read_options
 from streamframe.formats.csv.locating import CONVERSION, located, ragged, unreadable
 from streamframe.formats.csv.records import NEVER_CLOSED
 from streamframe.formats.rejects import Reject, Salvaged, failing
@@ -23,6 +23,7 @@ from streamframe.schema import is_text
 
 if TYPE_CHECKING:
     from streamframe.formats.csv.decode import Decoding
+    from streamframe.formats.csv.spelling import Spelling
     from streamframe.formats.records import Piece
 
 # Stands between no two fields here: a value with it, or with the end of a line, is no number and no time.
@@ -31,9 +32,9 @@ _SEP = "\x1f"
 # need not be tried, and there may be a million different ones.
 _INTEGER = re.compile(rb"[ \t]*[-+]?(?:0[xX][0-9A-Fa-f]+|[0-9]+)[ \t]*")
 _NUMBER = re.compile(
-    rb"[ \t]*[-+]?(?:[0-9]*\.?[0-9]*(?:[eE][-+]?[0-9]+)?|nan(?:\([0-9a-z_]*\))?|inf(?:inity)?)[ \t]*", re.IGNORECASE
+    rb"[ \t]*[-+]?(?:[0-9]*[^0-9a-zA-Z \t]?[0-9]*(?:e[-+]?[0-9]+)?|nan(?:\([0-9a-z_]*\))?|inf(?:inity)?)[ \t]*",
+    re.IGNORECASE,
 )
-_TIME = re.compile(rb"[ \t]*[0-9][-+:./0-9TtZz \t]*")
 _ONE_LINE = re.compile(rb"[^\x1f\r\n]+")
 
 
@@ -80,7 +81,7 @@ def salvaged(piece: Piece, decoding: Decoding) -> Salvaged:
 def _read(piece: Piece, decoding: Decoding) -> tuple[pa.Table, list[str], dict[int, tuple[int, int]]]:
     """Return what can be read, the columns that are taken as bytes, and the records with too few or many fields."""
     data = arrow_buffer(piece, decoding.dialect)
-    suspects: list[str] = []
+    suspects = [field.name for field in decoding.schema if decoding.spelling.is_grouped(field.type)]
     while True:
         skipped: dict[int, tuple[int, int]] = {}
 
@@ -97,9 +98,7 @@ def _read(piece: Piece, decoding: Decoding) -> tuple[pa.Table, list[str], dict[i
                 pa.BufferReader(data),
                 read_options=read_options(data, decoding.names),
                 parse_options=options,
-                convert_options=pacsv.ConvertOptions(
-                    column_types=kinds, include_columns=list(kinds), **null_options(decoding.null_values)
-                ),
+                convert_options=decoding.spelling.options(kinds, include_columns=list(kinds)),
             )
         except pa.ArrowInvalid as error:
             found = CONVERSION.match(str(error))
@@ -118,22 +117,24 @@ def _typed(table: pa.Table, suspects: list[str], decoding: Decoding) -> tuple[li
         column = _one(table.column(field.name))
         if field.name in suspects:
             encoded = column.dictionary_encode()
-            typed, bad = _converted(encoded.dictionary, field.type)
+            typed, bad = _converted(encoded.dictionary, field.type, decoding.spelling)
             column = typed.take(encoded.indices)
             failed[field.name] = np.flatnonzero(np.isin(encoded.indices.fill_null(-1).to_numpy(), bad))
         columns.append(column)
     return columns, failed
 
 
-def _converted(values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, list[int]]:
+def _converted(values: pa.Array, kind: pa.DataType, spelling: Spelling) -> tuple[pa.Array, list[int]]:
     """Return different values as Arrow reads them, null for those that it cannot read, and the places of these."""
     texts = values.to_pylist()
+    if spelling.is_grouped(kind):
+        texts = [spelling.ungrouped(text) for text in texts]
     may_be = _pattern(kind)
     tried = [at for at, text in enumerate(texts) if may_be is None or may_be.fullmatch(text)]
 
     def readable(start: int, stop: int) -> bool:
         try:
-            _parsed([texts[at] for at in tried[start:stop]], kind)
+            _parsed([texts[at] for at in tried[start:stop]], kind, spelling)
         except pa.ArrowInvalid:
             return False
         return True
@@ -143,14 +144,14 @@ def _converted(values: pa.Array, kind: pa.DataType) -> tuple[pa.Array, list[int]
     places = np.full(len(texts), -1)
     places[good] = np.arange(len(good))
     indices = pa.array(places, mask=places < 0)
-    return _parsed([texts[at] for at in good], kind).take(indices), np.flatnonzero(places < 0).tolist()
+    return _parsed([texts[at] for at in good], kind, spelling).take(indices), np.flatnonzero(places < 0).tolist()
 
 
-def _parsed(texts: list[bytes], kind: pa.DataType) -> pa.Array:
+def _parsed(texts: list[bytes], kind: pa.DataType, spelling: Spelling) -> pa.Array:
     if not texts:
         return pa.array([], kind)
     if pa.types.is_dictionary(kind):
-        return _parsed(texts, kind.value_type).dictionary_encode().cast(kind)
+        return _parsed(texts, kind.value_type, spelling).dictionary_encode().cast(kind)
     if _pattern(kind) is None:
         return pa.array(texts, pa.binary()).cast(kind)
     data = b"\n".join(texts) + b"\n"
@@ -158,9 +159,15 @@ def _parsed(texts: list[bytes], kind: pa.DataType) -> pa.Array:
         pa.BufferReader(data),
         read_options=pacsv.ReadOptions(use_threads=False, column_names=["x"], block_size=len(data) + 1),
         parse_options=pacsv.ParseOptions(delimiter=_SEP, quote_char=False, ignore_empty_lines=False),
-        convert_options=pacsv.ConvertOptions(column_types={"x": kind}, null_values=[]),
+        convert_options=_without_nulls(spelling.options({"x": kind})),
     )
     return _one(table.column("x"))
+
+
+def _without_nulls(options: pacsv.ConvertOptions) -> pacsv.ConvertOptions:
+    # What is null has been told by the first look.
+    options.null_values = []
+    return options
 
 
 def _pattern(kind: pa.DataType) -> re.Pattern[bytes] | None:
@@ -173,7 +180,7 @@ def _pattern(kind: pa.DataType) -> re.Pattern[bytes] | None:
         return _INTEGER
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return _NUMBER
-    return _TIME if pa.types.is_date(kind) or pa.types.is_time(kind) or pa.types.is_timestamp(kind) else _ONE_LINE
+    return _ONE_LINE
 
 
 def _told(piece: Piece, decoding: Decoding, reasons: dict[int, tuple[str | None, str]]) -> Iterator[Reject]:

@@ -1,0 +1,95 @@
+"""How values are spelled in a CSV file: nulls, numbers, times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from streamframe.errors import PlanError
+
+_SIGNS = "0123456789+-eE\r\n\0"
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """What the reader of values has to know.
+
+    Parameters
+    ----------
+    null_values
+        What spells a null, besides Arrow's own spellings. Nothing in quotes does.
+    decimal
+        What stands before the fraction of a number.
+    thousands
+        What stands between its digits, and means nothing.
+    date_format
+        How times are written, as for `strptime`; ISO 8601 is understood as well.
+
+    Raises
+    ------
+    PlanError
+        If one of them cannot be.
+    """
+
+    null_values: tuple[str, ...] = ()
+    decimal: str = "."
+    thousands: str | None = None
+    date_format: str | None = None
+
+    def __post_init__(self) -> None:
+        for argument in ("decimal", "thousands"):
+            value = getattr(self, argument)
+            fits = isinstance(value, str) and len(value) == 1 and value.isascii() and value not in _SIGNS
+            if not fits and not (argument == "thousands" and value is None):
+                raise PlanError(f"{argument} needs one character that is no part of a number, got {value!r}")
+        if self.thousands == self.decimal:
+            raise PlanError(f"decimal and thousands are both {self.decimal!r}", hint="each needs its own.")
+        if isinstance(self.date_format, dict):
+            raise PlanError.not_available(
+                "date_format for single columns", 'read them as "string", and cast with sf.function("strptime", ...).'
+            )
+        if self.date_format is not None and (not isinstance(self.date_format, str) or "%" not in self.date_format):
+            raise PlanError(f'date_format needs a format such as "%d.%m.%Y %H:%M", got {self.date_format!r}')
+
+    def options(self, types: dict[str, pa.DataType], **more: Any) -> pacsv.ConvertOptions:
+        """Return the options by which Arrow converts columns to these types."""
+        times = [] if self.date_format is None else [self.date_format, pacsv.ISO8601]
+        return pacsv.ConvertOptions(
+            column_types=types,
+            null_values=[*pacsv.ConvertOptions().null_values, *self.null_values],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            decimal_point=self.decimal,
+            timestamp_parsers=times,
+            **more,
+        )
+
+    def is_grouped(self, kind: pa.DataType) -> bool:
+        """Tell whether values of this type may have characters between their digits, which Arrow does not know."""
+        numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+        return self.thousands is not None and numeric
+
+    def ungrouped(self, text: bytes) -> bytes:
+        """Return the text of a number without what groups its digits."""
+        return text if self.thousands is None else text.replace(self.thousands.encode(), b"")
+
+    def numbers(self, column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+        """Return text as numbers; raises `pyarrow.ArrowInvalid` if one is none."""
+        text = pc.replace_substring(pc.utf8_trim_whitespace(column), self.thousands, "")
+        return pc.replace_substring(text, self.decimal, ".").cast(kind)
+
+    def grouped_type(self, column: pa.ChunkedArray) -> pa.DataType | None:
+        """Return the type of numbers with groups of digits; None if that is not what the text is."""
+        if self.thousands is None or not pa.types.is_string(column.type) or column.null_count == len(column):
+            return None
+        for kind in (pa.int64(), pa.float64()):
+            try:
+                self.numbers(column, kind)
+            except pa.ArrowInvalid:
+                continue
+            return kind
+        return None
