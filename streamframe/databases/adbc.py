@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from streamframe.databases.base import Column, Driver, IfExists, Loading, Piece, Result, TableName, quoted
+from streamframe.databases.interrupting import interruptible
 
 _OTHER = "streamframe_rows"
 _MODES = {"error": "create", "append": "create_append", "replace": "replace"}
@@ -35,7 +36,8 @@ class _Rows(Result):
         try:
             with contextlib.suppress(Exception):  # an option of PostgreSQL's driver; others do not know it
                 self._cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(nbytes)})
-            self._cursor.execute(query, params)
+            # Left on this thread, ADBC takes Ctrl-C for itself, and says that the statement was cancelled.
+            interruptible(lambda: self._cursor.execute(query, params), self.cancel)
             self._reader = self._cursor.fetch_record_batch()
         except BaseException:
             self.close()
@@ -46,7 +48,7 @@ class _Rows(Result):
         return [_column(field) for field in self._reader.schema]
 
     def fetch(self, nbytes: int) -> Piece | None:
-        batch = next(self._reader, None)
+        batch = interruptible(lambda: next(self._reader, None), self.cancel)
         return None if batch is None else Piece(batch.columns, batch.num_rows, batch.nbytes)
 
     def cancel(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from streamframe.databases.base import Column, Driver, IfExists, Loading, Piece, Result, TableName, quoted
+from streamframe.databases.interrupting import interruptible
 from streamframe.errors import PlanError
 
 # A reader counts rows, not bytes; DuckDB itself computes 2,048 at a time.
@@ -37,10 +38,7 @@ class _Rows(Result):
         self._cursor = connection.cursor()
         try:
             # Not `execute`: Arrow out of a DB-API result is copied, and DuckDB 2 warns of it.
-            relation = self._cursor.sql(query, params=params)
-            if relation is None:
-                raise PlanError("this statement returns no rows", hint="read_sql needs a query, such as a SELECT.")
-            self._reader = _reader(relation)
+            self._reader = interruptible(lambda: _reader(self._cursor.sql(query, params=params)), self.cancel)
         except BaseException:
             self.close()
             raise
@@ -50,7 +48,7 @@ class _Rows(Result):
         return [Column(field.name, field.type) for field in self._reader.schema]
 
     def fetch(self, nbytes: int) -> Piece | None:
-        batch = next(self._reader, None)
+        batch = interruptible(lambda: next(self._reader, None), self.cancel)
         return None if batch is None else Piece(batch.columns, batch.num_rows, batch.nbytes)
 
     def cancel(self) -> None:
@@ -66,6 +64,8 @@ class _Rows(Result):
 
 
 def _reader(relation: Any) -> Any:
+    if relation is None:
+        raise PlanError("this statement returns no rows", hint="read_sql needs a query, such as a SELECT.")
     make = getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch
     return make(_BATCH_ROWS)
 

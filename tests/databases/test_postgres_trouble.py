@@ -212,8 +212,6 @@ def _asks(text):
 @pytest.mark.parametrize("query", [MANY, "select pg_sleep(60)::text as s"])
 def test_ctrl_c_ends_a_run_at_once(uri, pg, query):
     command = [sys.executable, "-c", _LOOP, uri, query]
-    # ADBC takes Ctrl-C for itself while a statement begins: it is cancelled at once, but with an error of its own.
-    expected = b"user request" if "+" not in uri and query != MANY else b"KeyboardInterrupt"
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         if query == MANY:
             child.stdout.readline()
@@ -223,5 +221,5 @@ def test_ctrl_c_ends_a_run_at_once(uri, pg, query):
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=20)
     assert child.returncode in (1, -signal.SIGINT), said
-    assert expected in said
+    assert b"KeyboardInterrupt" in said
     assert left(pg) == []

@@ -2,6 +2,9 @@
 
 import datetime
 import decimal
+import signal
+import subprocess
+import sys
 
 import pyarrow as pa
 import pytest
@@ -179,3 +182,21 @@ def test_a_package_that_is_missing_is_named_with_the_line_that_installs_it():
     with pytest.raises(sf.MissingDependencyError, match="'oracledb'") as raised:
         sf.read_sql("select 1", "oracle+oracledb://me:geheim@host/db").to_arrow()
     assert raised.value.hint == "pip install oracledb"
+
+
+_SLOW = "select count(*) from range(100000) a, range(1000000) b where a.range + b.range > 5"
+_ASK = """
+import sys, duckdb, streamframe as sf
+with duckdb.connect() as connection:
+    print("asking", flush=True)
+    sf.read_sql(sys.argv[1], connection).to_arrow()
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_query_that_duckdb_computes():
+    with subprocess.Popen([sys.executable, "-c", _ASK, _SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        child.stdout.readline()
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=20)
+    assert b"KeyboardInterrupt" in said
