@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from typing import Generic, Literal, TypeVar
 
 from streamframe.runtime.budget import Closed
 
 T = TypeVar("T")
+# Python sees a Ctrl-C between two waits. It would end a wait as well, but not where another library
+# (polars, for one) has asked the system to go on with what a signal interrupts.
+_LOOK_UP_S = 0.1
 
 
 class Channel(Generic[T]):
@@ -64,7 +67,8 @@ class Channel(Generic[T]):
         """
         with self._changed:
             self.waiting_on = "source"
-            self._changed.wait_for(lambda: self._tickets or self._ended or self._closed)
+            while not (self._tickets or self._ended or self._closed):
+                self._changed.wait(_LOOK_UP_S)
             self.waiting_on = None
             if self._closed:
                 raise Closed
@@ -75,7 +79,7 @@ class Channel(Generic[T]):
             ticket = self._tickets.popleft()
         self.waiting_on = "decode"
         try:
-            return ticket.result()
+            return _result_of(ticket)
         except CancelledError:
             raise Closed from None
         finally:
@@ -89,3 +93,9 @@ class Channel(Generic[T]):
             self._changed.notify_all()
         for ticket in dropped:
             ticket.cancel()
+
+
+def _result_of(ticket: Future[T]) -> T:
+    while not ticket.done():
+        wait([ticket], _LOOK_UP_S)
+    return ticket.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -48,6 +49,34 @@ def test_twenty_stalled_iterations_that_are_abandoned_end_at_once():
     taken = [abandon(how) for how in ("break", "exit") * 10]
     print(f"\n20 of 20 ended with code 0 and an empty stderr; slowest {max(taken):.2f} s with its start")  # noqa: T201
     assert max(taken) < 2
+
+
+LOOP = """
+import sys
+import polars  # lets the system restart what a signal interrupts
+import streamframe as sf
+for batch in sf.read_csv(sys.argv[1]).iter_batches():
+    print("reading", flush=True)
+"""
+
+
+def test_an_interrupt_ends_a_stalled_loop_also_where_polars_is_imported():
+    stalled = threading.Event()
+
+    def stalls(request):
+        stalled.set()
+        stalls_after(1_000_000, CSV)(request)
+
+    with serve(stalls) as url:
+        command = [sys.executable, "-c", LOOP, f"{url}/a.csv"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "reading\n"
+            assert stalled.wait(10)
+            process.send_signal(signal.SIGINT)
+            start = time.monotonic()
+            _, err = process.communicate(timeout=20)
+    assert "KeyboardInterrupt" in err
+    assert time.monotonic() - start < 5
 
 
 @pytest.mark.slow
