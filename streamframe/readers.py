@@ -42,6 +42,7 @@ _SUFFIXES: dict[str, Callable[[], FileFormat]] = {
     ".tsv": lambda: CsvFormat(sep="\t"),
     ".ndjson": NdjsonFormat,
     ".jsonl": NdjsonFormat,
+    ".json": NdjsonFormat,
     ".parquet": ParquetFormat,
     ".pq": ParquetFormat,
     ".arrow": IpcFormat,
@@ -58,7 +59,7 @@ def read(path: Any, *, storage_options: Mapping[str, Any] | None = None, **forei
     """Read files whose format their suffix tells: ``.csv``, ``.parquet``, ``.arrow`` and so on.
 
     Lazy: nothing is read before the frame is iterated, looked at or exported. Known are ``.csv``,
-    ``.tsv``, ``.ndjson`` and ``.jsonl`` (also with ``.gz``, ``.zst``, ``.bz2`` or ``.xz`` behind it),
+    ``.tsv``, ``.ndjson``, ``.jsonl``, ``.json`` (also in ``.gz``, ``.zst``, ``.bz2``, ``.xz``, ``.lz4``, ``.zip``),
     ``.parquet``, ``.pq``, ``.orc``, ``.arrow``, ``.arrows``, ``.feather``, ``.ipc``, and lines in ``.log`` or ``.txt``.
 
     Parameters
@@ -301,6 +302,8 @@ def read_ndjson(
     **foreign: Any,
 ) -> StreamFrame:
     """Read NDJSON (JSON Lines: one object in each line) lazily, decoded by every core, within the option `memory`.
+
+    A file that is one JSON array of objects is read in the same way, element by element.
 
     Objects become structs, arrays lists. A field that a record lacks is null. Nothing is guessed:
     text that looks like a time stays text, and a value of another type, a field that is not in the

@@ -62,6 +62,10 @@ def ndjson_bytes(data: pa.Table) -> bytes:
     return "".join(json.dumps(row, default=str) + "\n" for row in data.to_pylist()).encode()
 
 
+def array_bytes(data: pa.Table) -> bytes:
+    return json.dumps(data.to_pylist(), default=str, indent=1).encode()
+
+
 def _ndjson(path: Path) -> sf.StreamFrame:
     # Neither a file without rows nor text that looks like a time says what it is.
     return sf.read_ndjson(path, dtype={field.name: field.type for field in table(10).schema})
@@ -124,6 +128,7 @@ SOURCES = {
     "csv.bz2": lambda folder, data: sf.read_csv(_file(folder, "a.csv.bz2", bz2(csv_bytes(data)))),
     "csv.xz": lambda folder, data: sf.read_csv(_file(folder, "a.csv.xz", lzma.compress(csv_bytes(data)))),
     "ndjson": lambda folder, data: _ndjson(_file(folder, "a.ndjson", ndjson_bytes(data))),
+    "json array": lambda folder, data: _ndjson(_file(folder, "a.json", array_bytes(data))),
     "ndjson.gz": lambda folder, data: _ndjson(_file(folder, "a.jsonl.gz", gzip.compress(ndjson_bytes(data)))),
     "csv glob": lambda folder, data: (_halves(folder, data), sf.read_csv(folder / "half-*.csv"))[1],
     "csv directory": lambda folder, data: (_halves(folder, data), sf.read_csv(folder, schema="union"))[1],

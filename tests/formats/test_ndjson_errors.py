@@ -66,7 +66,6 @@ def failure(text: str | bytes, schema: pa.Schema | None = SCHEMA, **options: obj
         ("17", "a line holds a number, not an object", "one object in each line"),
         ('"x"', "a line holds text, not an object", "one object in each line"),
         ("a,b,c", "not JSON: 'a,b,c'", "one object in each line"),
-        ("[" * 100_000, "a line holds an array", "jq -c '.[]'"),
         ('{"s":' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply", None),
     ],
 )
@@ -129,14 +128,6 @@ def test_a_field_that_is_new_inside_of_a_column_is_never_lost(columns):
 def test_an_object_over_several_lines_is_an_error_wherever_blocks_are_cut(text):
     for block_bytes in range(1, len(text) + 1):
         assert "not JSON" in failure(text, block_bytes=block_bytes).message
-
-
-@pytest.mark.parametrize("text", ['[{"a":1},{"a":2}]', '[\n{"a":1},\n{"a":2}\n]\n'])
-def test_an_array_of_objects_says_what_it_is(text):
-    error = failure(text, None)
-    assert "a line holds an array, not an object" in error.message
-    assert "jq -c '.[]'" in error.hint
-    assert (error.row, error.byte_offset) == (1, 0)
 
 
 def test_a_file_of_another_kind_says_what_it_looks_like():

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from streamframe.errors import DecodeError
 from streamframe.formats.base import FileFormat, OpenFile
+from streamframe.formats.ndjson.array import as_lines
 from streamframe.formats.ndjson.decode import Decoding
 from streamframe.formats.ndjson.inference import infer_schema, whole_lines
 from streamframe.formats.ndjson.locating import refused
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NdjsonFormat(FileFormat):
-    """How the rows of an NDJSON file are written down: one JSON object in each line.
+    """How the rows of an NDJSON file are written down: one JSON object in each line, or all in one array.
 
     Types are inferred from the first block, and of local files also from a look at the middle and
     the end; then they are frozen. Objects become structs, arrays lists; integers among floats are
@@ -97,6 +98,11 @@ class NdjsonFormat(FileFormat):
         self, location: Location, expected: pa.Schema | None, block_bytes: int, *, surveyed: bool = False
     ) -> OpenFile:
         stream = location.open_stream(compression=self.compression, encoding=self.encoding)
+        try:
+            stream = as_lines(stream)
+        except BaseException:
+            stream.close()
+            raise
         records = LineRecords(stream, block_bytes=block_bytes)
         opened = OpenText(records)
         try:

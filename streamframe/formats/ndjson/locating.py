@@ -61,9 +61,9 @@ def refused(line: bytes, schema: pa.Schema, text: frozenset[str], *, strict: boo
 
 
 def _no_object(line: str) -> DecodeError:
-    hint = "NDJSON has one object in each line: {...}."
+    hint = "NDJSON has one object in each line: {...}; or all objects stand in one array."
     if line[0] == "[":
-        hint += " An array of objects has to be cut into lines first: jq -c '.[]', or json.load and from_pandas."
+        hint += " Arrays in arrays have to be taken apart first: jq -c '.[][]'."
     try:
         json.loads(line)
     except (ValueError, RecursionError):
@@ -83,7 +83,8 @@ def _no_json(line: str, error: json.JSONDecodeError) -> DecodeError:
     near = line[max(0, error.pos - _SHOWN_VALUE // 2) :]
     return DecodeError(
         f"not JSON: {error.msg} at character {error.pos + 1:,} of the line, near {shortened(near, _SHOWN_VALUE)!r}",
-        hint="look at that place. If each object is spread over several lines, join them first: jq -c .",
+        hint="look at that place. If each object is spread over several lines, join them first: jq -c . "
+        "If the file is one object that holds the rows, take them out: jq -c '.rows[]'.",
     )
 
 

@@ -26,6 +26,6 @@ class LineRecords(Records):
 
     def _endless_hint(self) -> str:
         return (
-            "NDJSON has one object in each line; a JSON document in one line, such as an array of objects, "
-            "has to be cut into lines first: jq -c '.[]'."
+            "NDJSON has one object in each line, or all in one array; a JSON document that is one object "
+            "has to be cut into lines first: jq -c '.rows[]', if its rows are called so."
         )
