@@ -24,6 +24,7 @@ from streamframe.formats.orc import OrcFormat
 from streamframe.formats.parquet import ParquetFormat
 from streamframe.formats.rejects import Errors
 from streamframe.io.locations import Paths, paths
+from streamframe.options import parse_bytes
 from streamframe.plan.arguments import checked_names, refuse
 from streamframe.plan.node import Scan
 from streamframe.plan.source import Source
@@ -165,6 +166,7 @@ def read_csv(
     comment: str | None = None,
     compression: str | None = "infer",
     errors: Errors = "raise",
+    max_record_bytes: int | str | None = None,
     decimal: str = ".",
     thousands: str | None = None,
     date_format: str | None = None,
@@ -210,6 +212,9 @@ def read_csv(
         record is left out. ``"quarantine"``: it is, and can be had from `StreamFrame.rejects`, or in the same
         pass by ``to_parquet(..., rejects="rejects.parquet")``. Stats and reports count both. Only
         columns that are needed are looked at; types found in a sample fit the sample, so give `dtype`.
+    max_record_bytes
+        The longest record that is held, such as ``"200MB"``; a longer one is a `BudgetError`. Default 64 MiB,
+        since what is longer is more likely a quote that nobody closed.
     decimal, thousands
         What stands before the fraction of a number, and between its digits: ``decimal=","`` and ``thousands="."``
         read ``1.234,5``.
@@ -280,6 +285,7 @@ def read_csv(
         comment=comment,
         compression=compression,
         errors=errors,
+        max_record_bytes=_size(max_record_bytes),
         decimal=decimal,
         thousands=thousands,
         date_format=date_format,
@@ -296,6 +302,7 @@ def read_ndjson(
     encoding: str = "utf-8",
     compression: str | None = "infer",
     errors: Errors = "raise",
+    max_record_bytes: int | str | None = None,
     schema: SchemaOver = "first",
     hive: bool | Mapping[str, Any] | None = None,
     storage_options: Mapping[str, Any] | None = None,
@@ -328,6 +335,9 @@ def read_ndjson(
     errors
         What a malformed or ill-typed record does, as in `read_csv`; with ``"null"``, a line that is no
         object, or has a field that is no column, is left out.
+    max_record_bytes
+        The longest record that is held, such as ``"200MB"``; a longer one is a `BudgetError`. Default 64 MiB,
+        since what is longer is more likely a quote that nobody closed.
     schema, hive
         What holds over several files, and columns from their paths: as in `read_csv`.
     storage_options
@@ -351,6 +361,7 @@ def read_ndjson(
         encoding=encoding,
         compression=compression,
         errors=errors,
+        max_record_bytes=_size(max_record_bytes),
         chosen=columns is not None,
     )
     frame = _frame(_files(path, file_format, schema, hive, storage_options))
@@ -498,6 +509,7 @@ def read_lines(
     encoding: str = "utf-8",
     compression: str | None = "infer",
     errors: Errors = "raise",
+    max_record_bytes: int | str | None = None,
     hive: bool | Mapping[str, Any] | None = None,
     storage_options: Mapping[str, Any] | None = None,
     **foreign: Any,
@@ -517,6 +529,9 @@ def read_lines(
         ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``, ``"zip"`` or None.
     errors
         What a line does that is no text, as in `read_csv`; with ``"null"``, it is null.
+    max_record_bytes
+        The longest record that is held, such as ``"200MB"``; a longer one is a `BudgetError`. Default 64 MiB,
+        since what is longer is more likely a quote that nobody closed.
     hive
         Columns from the paths: as in `read_csv`.
     storage_options
@@ -527,7 +542,7 @@ def read_lines(
     PlanError
         Here, if an argument makes no sense.
     SourceError, DecodeError, BudgetError
-        When it runs; the last if a line is longer than 64 MiB.
+        When it runs; the last if a line is longer than is allowed.
 
     Examples
     --------
@@ -540,7 +555,9 @@ def read_lines(
     1   /b    404
     """
     refuse(foreign, read_lines)
-    file_format = LinesFormat(encoding=encoding, compression=compression, errors=errors)
+    file_format = LinesFormat(
+        encoding=encoding, compression=compression, errors=errors, max_record_bytes=_size(max_record_bytes)
+    )
     return _frame(_files(path, file_format, "first", hive, storage_options))
 
 
@@ -571,3 +588,7 @@ def _types(dtype: Any) -> tuple[tuple[str, pa.DataType], ...]:
     if dtype is not None and not isinstance(dtype, Mapping):
         raise PlanError(f"dtype needs a mapping from columns to types, got {dtype!r}", hint='dtype={"zip": "string"}.')
     return tuple((name, parse_dtype(kind)) for name, kind in (dtype or {}).items())
+
+
+def _size(value: int | str | None) -> int | None:
+    return None if value is None else parse_bytes(value, name="max_record_bytes")

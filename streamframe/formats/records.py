@@ -48,6 +48,7 @@ class Records(ABC):
 
     def __init__(self, stream: ByteStream, *, block_bytes: int) -> None:
         self.stream = stream
+        self._max_record_bytes = MAX_RECORD_BYTES
         self._max_bytes = block_bytes
         self._size = min(FIRST_BLOCK_BYTES, block_bytes)
         self._data = bytearray(self._size)
@@ -75,6 +76,11 @@ class Records(ABC):
     def limit_size(self, nbytes: int) -> None:
         """Keep pieces below this size, since not many records are wanted."""
         self._max_bytes = min(self._max_bytes, max(nbytes, FIRST_BLOCK_BYTES))
+
+    def allow_records_of(self, nbytes: int | None) -> None:
+        """Hold records up to this size; None is the default."""
+        if nbytes is not None:
+            self._max_record_bytes = nbytes
 
     def skip(self, prefix: bytes) -> None:
         """Pass over these bytes, if they are what comes next."""
@@ -116,7 +122,7 @@ class Records(ABC):
         DecodeError
             If the file ends inside of a record.
         BudgetError
-            If a record is longer than 64 MiB.
+            If a record is longer than is allowed: 64 MiB, unless the user allows more.
         """
         # Does not read on if a piece was looked at: the buffer is full, or has made us wait enough.
         stop = self._fill()
@@ -190,12 +196,14 @@ class Records(ABC):
         return bool(count)
 
     def _grow(self) -> None:
-        if len(self._data) >= MAX_RECORD_BYTES:
+        if len(self._data) >= self._max_record_bytes:
+            allowed = f"{self._max_record_bytes / 1024**2:,.4g} MiB"
+            endless = self._endless_hint()
             raise BudgetError(
-                f"a record is longer than {MAX_RECORD_BYTES // 1024**2} MiB, the most that is held for one",
+                f"a record is longer than {allowed}, the most that is held for one",
                 source=self.stream.label,
                 byte_offset=self.byte_offset,
-                hint=self._endless_hint(),
+                hint=f"{endless + ' ' if endless else ''}If records are as long as that, pass max_record_bytes=.",
             )
         # Copied, not resized: a piece that was only looked at may still point here.
         grown = bytearray(max(2 * len(self._data), 1))

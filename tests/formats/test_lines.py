@@ -72,5 +72,22 @@ def test_what_is_no_text_can_be_null_left_out_or_kept_aside():
 
 def test_a_line_without_an_end_meets_the_limit(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"x" * (65 << 20))
-    with pytest.raises(sf.BudgetError, match="64 MiB"):
+    with pytest.raises(sf.BudgetError, match=r"(?s)64 MiB.*max_record_bytes="):
         sf.read(tmp_path / "a.txt").count()
+    assert sf.read_lines(tmp_path / "a.txt", max_record_bytes="100MB").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("read", "record"),
+    [
+        (sf.read_csv, b'a\n"' + b"x" * 900_000 + b'"\n'),
+        (sf.read_ndjson, b'{"a": "' + b"x" * 900_000 + b'"}\n'),
+        (sf.read_lines, b"x" * 900_000 + b"\n"),
+    ],
+)
+def test_the_longest_record_is_the_users_to_say(read, record):
+    assert read(io.BytesIO(record)).count() == 1
+    with pytest.raises(sf.BudgetError, match=r"longer than 0\.2\d+ MiB"):
+        read(io.BytesIO(record), max_record_bytes="300KB").count()
+    with pytest.raises(sf.PlanError, match="max_record_bytes"):
+        read("a", max_record_bytes="much")

@@ -64,6 +64,8 @@ class CsvFormat(FileFormat):
         has no values to keep. Only columns that are wanted are looked at.
     decimal, thousands, date_format
         How numbers and times are written: see `Spelling`.
+    max_record_bytes
+        The longest record that is held; None for 64 MiB.
 
     Raises
     ------
@@ -87,6 +89,7 @@ class CsvFormat(FileFormat):
     comment: str | None = None
     compression: str | None = "infer"
     errors: Errors = "raise"
+    max_record_bytes: int | None = None
     decimal: str = "."
     thousands: str | None = None
     date_format: str | None = None
@@ -146,6 +149,7 @@ class CsvFormat(FileFormat):
         dialect = Dialect(self.sep, self.quotechar, self.escapechar, self.comment)
         stream = location.open_stream(compression=self.compression, encoding=self.encoding)
         records = CsvRecords(stream, dialect, block_bytes=block_bytes)
+        records.allow_records_of(self.max_record_bytes)
         opened = OpenText(records)
         try:
             opened.decoding = self._looked_at(records, dialect, expected, surveyed=surveyed)

@@ -32,6 +32,8 @@ class LinesFormat(FileFormat):
         ``"infer"`` goes by the suffix, None reads the bytes as they are.
     errors
         What a line does that is no text in this encoding.
+    max_record_bytes
+        The longest line that is held; None for 64 MiB.
     """
 
     name: ClassVar[str] = "lines"
@@ -41,6 +43,7 @@ class LinesFormat(FileFormat):
     encoding: str = "utf-8"
     compression: str | None = "infer"
     errors: Errors = "raise"
+    max_record_bytes: int | None = None
 
     def __post_init__(self) -> None:
         checked_errors(self.errors)
@@ -54,6 +57,7 @@ class LinesFormat(FileFormat):
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
         stream = location.open_stream(compression=self.compression, encoding=self.encoding)
         records = TextLines(stream, block_bytes=block_bytes)
+        records.allow_records_of(self.max_record_bytes)
         opened = OpenText(records)
         try:
             records.skip(BOM)

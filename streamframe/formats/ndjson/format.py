@@ -54,6 +54,8 @@ class NdjsonFormat(FileFormat):
         fields has no values to keep.
     chosen
         The user names the columns to read, so that a field which is new may be left out.
+    max_record_bytes
+        The longest record that is held; None for 64 MiB.
 
     Raises
     ------
@@ -69,6 +71,7 @@ class NdjsonFormat(FileFormat):
     encoding: str = "utf-8"
     compression: str | None = "infer"
     errors: Errors = "raise"
+    max_record_bytes: int | None = None
     chosen: bool = False
 
     def __post_init__(self) -> None:
@@ -104,6 +107,7 @@ class NdjsonFormat(FileFormat):
             stream.close()
             raise
         records = LineRecords(stream, block_bytes=block_bytes)
+        records.allow_records_of(self.max_record_bytes)
         opened = OpenText(records)
         try:
             records.skip(BOM)
