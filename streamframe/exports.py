@@ -19,7 +19,7 @@ from streamframe.formats.csv import CsvEncoding
 from streamframe.formats.ipc import IpcEncoding
 from streamframe.formats.ndjson import NdjsonEncoding
 from streamframe.formats.orc import OrcEncoding
-from streamframe.formats.parquet import ParquetEncoding
+from streamframe.formats.parquet import ParquetEncoding, parquet_options
 from streamframe.io.atomic_directory import Mode
 from streamframe.io.redact import redact
 from streamframe.options import current_options
@@ -44,6 +44,13 @@ class Exports:
         path: Any,
         *,
         compression: str | None = "snappy",
+        compression_level: int | None = None,
+        row_group_bytes: int | str | None = None,
+        statistics: bool | Sequence[str] = True,
+        page_checksums: bool = True,
+        sorting_columns: str | Sequence[str | tuple[str, str]] | None = None,
+        bloom_filters: str | Sequence[str] | None = None,
+        metadata: Mapping[str, str] | None = None,
         partition_by: str | Sequence[str] | None = None,
         max_file_bytes: int | str | None = None,
         max_rows_per_file: int | None = None,
@@ -71,6 +78,26 @@ class Exports:
         compression
             ``"snappy"`` (the default, as in pandas: read everywhere and fast), ``"zstd"`` (smaller),
             ``"gzip"``, ``"lz4"``, ``"brotli"`` or None.
+        compression_level
+            How hard to compress, where the compression has levels: up to 22 for zstd, 9 for gzip, 12 for lz4, 11 for
+            brotli. Default: the compression's own.
+        row_group_bytes
+            Close a row group at so many bytes of Arrow memory, such as ``"16MB"``; never more than a sixth of the
+            option `memory`, nor 1,048,576 rows. Smaller ones let readers skip more, and compress less.
+        statistics
+            Write the least and the greatest value of each column, by which readers skip row groups; or of those
+            named here.
+        page_checksums
+            Write a checksum of each page, so that a flipped bit is an error on reading and not a value.
+        sorting_columns
+            Declare by which columns the rows are in order, ``["day", ("fare", "descending")]``, with nulls last. It
+            sorts nothing; each row is held against it, as readers skip by what is declared.
+        bloom_filters
+            Write a Bloom filter of these columns, by which readers skip row groups that do not hold a value; for
+            columns of many different values, such as ids. They wait in memory until the file ends, beside
+            what `memory` bounds: up to 1 MB for each row group.
+        metadata
+            Keys and values, both text, to keep in the footer.
         partition_by
             Write a directory with a folder for each value of these columns, ``carrier=AA/part-00000.parquet``, and
             without them in the files. Text, whole numbers, booleans, dates and times; percent-encoded.
@@ -94,7 +121,8 @@ class Exports:
         Raises
         ------
         StreamError
-            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+            Whatever stopped the run; a `SinkError` at the first row that breaks `sorting_columns`. The target is then
+            what it was before, and nothing is left beside it.
 
         Examples
         --------
@@ -108,6 +136,15 @@ class Exports:
         ['/out/carrier=AA/part-00000.parquet', '/out/carrier=UA/part-00000.parquet']
         """
         refuse(foreign, self.to_parquet)
+        options = parquet_options(
+            row_group_bytes=row_group_bytes,
+            statistics=statistics,
+            page_checksums=page_checksums,
+            sorting_columns=sorting_columns,
+            bloom_filters=bloom_filters,
+            metadata=metadata,
+        )
+        encoding = ParquetEncoding(compression, compression_level, options)
         layout = layout_of(
             path,
             storage_options,
@@ -118,7 +155,7 @@ class Exports:
             mode=mode,
             success_marker=success_marker,
         )
-        return self._export(path, ParquetEncoding(compression), layout, rejects, storage_options)
+        return self._export(path, encoding, layout, rejects, storage_options)
 
     def to_csv(
         self,

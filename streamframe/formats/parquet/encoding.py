@@ -7,7 +7,7 @@ Arrow writes into an object of ours that never seeks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 from streamframe.batch import held_bytes
 from streamframe.errors import PlanError, SchemaError, did_you_mean
 from streamframe.formats.base import Encoder, FileEncoding
+from streamframe.formats.parquet.options import ParquetOptions, checked_level
+from streamframe.formats.parquet.ordering import DeclaredOrder
 from streamframe.io.atomic import AtomicFile
 from streamframe.plan.context import InOrder, RunContext
 
@@ -33,6 +35,8 @@ class ParquetEncoding(FileEncoding):
     """Apache Parquet with one compression for all columns."""
 
     compression: str | None = "snappy"
+    level: int | None = None
+    options: ParquetOptions = field(default_factory=ParquetOptions)
     name: ClassVar[str] = "parquet"
 
     def __post_init__(self) -> None:
@@ -44,27 +48,42 @@ class ParquetEncoding(FileEncoding):
                 f"compression={self.compression!r} is not known to Parquet",
                 hint=near or f"use one of {', '.join(COMPRESSIONS)}.",
             )
+        checked_level(str(self.compression), self.level)
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         if not len(schema):
             # Parquet would forget how many rows there were.
             raise SchemaError("there are no columns to write", source=file.label, hint="select at least one.")
-        return _ParquetEncoder(file, schema, context, str(self.compression))
+        return _ParquetEncoder(file, schema, context, self)
 
 
 class _ParquetEncoder(Encoder):
-    def __init__(self, file: AtomicFile, schema: pa.Schema, context: RunContext, compression: str) -> None:
+    def __init__(self, file: AtomicFile, schema: pa.Schema, context: RunContext, encoding: ParquetEncoding) -> None:
         self._file = file
         self._schema = schema
         self._hold = context.hold()
         self._target_bytes = min(MAX_ROW_GROUP_BYTES, context.options.memory_bytes // _ROW_GROUPS_PER_BUDGET)
+        if encoding.options.row_group_bytes is not None:
+            # What is asked for beyond the share of a run would break its promise of memory.
+            self._target_bytes = min(
+                encoding.options.row_group_bytes, context.options.memory_bytes // _ROW_GROUPS_PER_BUDGET
+            )
+        self._order = DeclaredOrder(encoding.options.sorting_columns, file.label)
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
         self._waiting_rows = 0
         # Row groups of one file: each is written behind the one before.
         self._row_groups: InOrder[None] = context.in_order(lambda _: None, one_at_a_time=True)
         try:
-            self._writer = pq.ParquetWriter(file, schema, compression=compression, write_page_checksum=True)
+            self._writer = pq.ParquetWriter(
+                file,
+                schema,
+                compression=encoding.compression,
+                compression_level=encoding.level,
+                **encoding.options.for_writer(schema),
+            )
+            if encoding.options.metadata:
+                self._writer.add_key_value_metadata(dict(encoding.options.metadata))
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
             raise SchemaError(
                 f"Parquet cannot hold these columns: {str(error).splitlines()[0]}",
@@ -103,6 +122,8 @@ class _ParquetEncoder(Encoder):
         self._hold.resize(0)
 
     def _write_row_group(self, batches: list[pa.RecordBatch]) -> None:
+        for batch in batches:
+            self._order.check(batch)
         rows = pa.Table.from_batches(batches, schema=self._schema)
         # The table holds them now; while it is written, column after column, nothing else needs to.
         batches.clear()
