@@ -15,7 +15,7 @@ from streamframe.engines.local import export
 from streamframe.engines.steps import scans_of
 from streamframe.errors import PlanError
 from streamframe.formats.base import FileEncoding
-from streamframe.formats.csv import CsvEncoding
+from streamframe.formats.csv import CsvEncoding, CsvStyle, Quoting
 from streamframe.formats.ipc import IpcEncoding
 from streamframe.formats.ndjson import NdjsonEncoding
 from streamframe.formats.orc import OrcEncoding
@@ -163,6 +163,12 @@ class Exports:
         *,
         header: bool = True,
         sep: str = ",",
+        quoting: Quoting = "needed",
+        quotechar: str = '"',
+        line_terminator: str = "\n",
+        na_rep: str = "",
+        formula_guard: bool = False,
+        encoding: str = "utf-8",
         compression: str | None = "infer",
         partition_by: str | Sequence[str] | None = None,
         max_file_bytes: int | str | None = None,
@@ -174,7 +180,9 @@ class Exports:
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
     ) -> RunReport:
-        """Write all rows to one CSV file: old or new, never half.
+        r"""Write all rows to one CSV file: old or new, never half.
+
+        By default nulls and empty texts come back as what they were, as text is in quotes and a null is nothing.
 
         Parameters
         ----------
@@ -184,6 +192,21 @@ class Exports:
             Write the column names first.
         sep
             Between fields.
+        quoting
+            ``"needed"`` puts text in quotes and nothing else; ``"all"`` all values but nulls. ``"none"`` writes no
+            quotes: null and empty text look alike then, and text with a separator, quote or line end is refused.
+        quotechar
+            Around a value; two of them stand for one inside it. Another than ``"`` takes longer to write.
+        line_terminator
+            ``"\n"``, or ``"\r\n"`` as RFC 4180 has it. Line ends inside of values stay what they are.
+        na_rep
+            How a null is spelled. Default: nothing; ``NA`` where it is alone in its line, as an empty line is no row.
+            Readers need to be told (`na_values`) what they do not know.
+        formula_guard
+            Put an apostrophe before texts and column names that begin with ``= + - @``, a tab or a carriage return,
+            which spreadsheets would compute: for files that hold what strangers typed. This changes data.
+        encoding
+            ``"utf-8"``, or ``"utf-8-sig"``, whose mark makes Excel read it as UTF-8.
         compression
             ``"infer"`` goes by the suffix (``out.csv.gz``); or ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``.
             None writes the text as it is.
@@ -201,6 +224,7 @@ class Exports:
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
         """
         refuse(foreign, self.to_csv)
+        style = CsvStyle(sep, quoting, quotechar, line_terminator, na_rep, formula_guard, encoding)
         layout = layout_of(
             path,
             storage_options,
@@ -212,7 +236,7 @@ class Exports:
             success_marker=success_marker,
         )
         return self._export(
-            path, CsvEncoding(header=header, sep=sep, compression=compression), layout, rejects, storage_options
+            path, CsvEncoding(header=header, style=style, compression=compression), layout, rejects, storage_options
         )
 
     def to_ndjson(

@@ -10,7 +10,7 @@ import pytest
 
 import streamframe as sf
 from streamframe.errors import PlanError, SchemaError
-from streamframe.formats.csv import CsvEncoding, CsvFormat, CsvWriter
+from streamframe.formats.csv import CsvFormat, CsvStyle, CsvWriter
 from streamframe.io.locations import paths
 from tests.formats.scripted import read_table
 
@@ -43,7 +43,7 @@ def test_the_header_is_written_once_or_not_at_all(tmp_path):
 @pytest.mark.parametrize("sep", ["", ",,", "\n", "é"])
 def test_a_separator_that_cannot_work_is_named_at_the_call(sep):
     with pytest.raises(PlanError, match="sep needs one ASCII character"):
-        CsvEncoding(sep=sep)
+        CsvStyle(sep=sep)
 
 
 @pytest.mark.parametrize("kind", [pa.list_(pa.int64()), pa.struct([("x", pa.int8())]), pa.map_(pa.string(), pa.int8())])

@@ -6,6 +6,7 @@ them batches, and `locating` says where it could not.
 """
 
 from streamframe.formats.csv.format import CsvFormat
+from streamframe.formats.csv.style import CsvStyle, Quoting
 from streamframe.formats.csv.writer import CsvEncoding, CsvWriter
 
-__all__ = ["CsvEncoding", "CsvFormat", "CsvWriter"]
+__all__ = ["CsvEncoding", "CsvFormat", "CsvStyle", "CsvWriter", "Quoting"]

@@ -2,13 +2,14 @@ r"""Batches to CSV.
 
 Rules: text is always in quotes, so that ``NA`` and the empty string come back as what they were;
 a null is written as nothing, but as ``NA`` if it is alone in its line: an empty line is no record.
-Lines end with ``\n``. The header is written once, also if there are no rows. Times with a zone are in quotes
-as well: Arrow takes 900 ns for one of them, forty times as long as for one without (see `zoned_text`).
+That is the default `CsvStyle`; what others cost is said in `to_csv`. The header is written once, also if there are
+no rows. Times with a zone are in quotes as well: Arrow takes 900 ns for one of them, forty times as long as for one
+without (see `zoned_text`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ import pyarrow.csv as pacsv
 
 from streamframe.errors import PlanError, SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
-from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.style import CsvStyle, as_text, guarded, is_text, joined
 from streamframe.formats.csv.zoned import zoned_text
 from streamframe.formats.text_encoder import TextEncoder
 from streamframe.io.compressing import compressor_for, suffix_of
@@ -36,13 +37,11 @@ class CsvWriter:
         Of all batches.
     header
         The file starts with a line of the columns' names, `head`.
-    sep
-        Between two fields: one ASCII character.
+    style
+        How the text is spelled.
 
     Raises
     ------
-    PlanError
-        If `sep` is no such character.
     SchemaError
         If CSV has no way to hold a column; names it.
 
@@ -55,23 +54,25 @@ class CsvWriter:
     (b'"a","b"\n', b'1,"x"\n,"NA"\n')
     """
 
-    def __init__(self, schema: pa.Schema, *, header: bool = True, sep: str = ",") -> None:
-        Dialect(sep=sep)
+    def __init__(self, schema: pa.Schema, *, header: bool = True, style: CsvStyle | None = None) -> None:
         if not len(schema):
             raise SchemaError("there are no columns to write", hint="select at least one.")
+        self._style = style or CsvStyle()
+        self._null = self._style.na_rep or ("NA" if len(schema) == 1 else "")
         self._options = pacsv.WriteOptions(
             include_header=False,
-            delimiter=sep,
-            quoting_style="needed",
-            null_string="NA" if len(schema) == 1 else "",
+            delimiter=self._style.sep,
+            eol=self._style.line_terminator,
+            quoting_style=_ARROW_QUOTING[self._style.quoting],
+            null_string=self._null,
             # Arrow's default of 1,024 rows takes a tenth more time.
             batch_size=1 << 14,
         )
-        for field in schema:
-            _require_writable(field, self._options)
-        names = sep.join('"' + name.replace('"', '""') + '"' for name in schema.names)
-        self.head = f"{names}\n".encode() if header else b""
-        self._zoned = [i for i, field in enumerate(schema) if pa.types.is_timestamp(field.type) and field.type.tz]
+        for each in schema:
+            _require_writable(each, self._options)
+        self.head = self._style.head(schema.names, header=header)
+        self._zoned = [i for i, each in enumerate(schema) if pa.types.is_timestamp(each.type) and each.type.tz]
+        self._guarded = [i for i, each in enumerate(schema) if self._style.formula_guard and is_text(each.type)]
 
     def encode(self, batch: pa.RecordBatch) -> bytes:
         """Return the text of one batch."""
@@ -79,8 +80,14 @@ class CsvWriter:
         try:
             for i in self._zoned:
                 batch = batch.set_column(i, batch.schema.names[i], zoned_text(batch.column(i)))
+            for i in self._guarded:
+                batch = batch.set_column(i, batch.schema.names[i], guarded(as_text(batch.column(i))))
+            if self._style.quotechar != '"' and self._style.quoting != "none":
+                return joined(batch, self._style, self._null)
             pacsv.write_csv(batch, sink, self._options)
         except pa.ArrowInvalid as error:
+            if "structural characters" in str(error):
+                raise _needs_quotes(batch, self._options) from error
             raise _not_text(batch, error) from error
         text: bytes = sink.getvalue().to_pybytes()
         return text
@@ -88,16 +95,15 @@ class CsvWriter:
 
 @dataclass(frozen=True)
 class CsvEncoding(FileEncoding):
-    """How batches are written down as CSV; `header` and `sep` are those of `CsvWriter`."""
+    """How batches are written down as CSV; `header` and `style` are those of `CsvWriter`."""
 
     name: ClassVar[str] = "csv"
 
     header: bool = True
-    sep: str = ","
+    style: CsvStyle = field(default_factory=CsvStyle)
     compression: str | None = "infer"
 
     def __post_init__(self) -> None:
-        Dialect(sep=self.sep)
         if not isinstance(self.header, bool):
             raise PlanError(f"header needs True or False, got {self.header!r}", hint="rename the columns before.")
         checked_compression(self.compression)
@@ -107,8 +113,27 @@ class CsvEncoding(FileEncoding):
         return f".{self.name}{suffix_of(self.compression)}"
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
-        writer = CsvWriter(schema, header=self.header, sep=self.sep)
+        writer = CsvWriter(schema, header=self.header, style=self.style)
         return TextEncoder(file, context, writer, compressor_for(self.compression, file.label))
+
+
+_ARROW_QUOTING = {"needed": "needed", "all": "all_valid", "none": "none"}
+
+
+def _needs_quotes(batch: pa.RecordBatch, options: pacsv.WriteOptions) -> SchemaError:
+    """Return the error for a value that cannot stand without quotes: Arrow does not say in which column."""
+    refused = None
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            pacsv.write_csv(pa.RecordBatch.from_arrays([column], names=["x"]), pa.BufferOutputStream(), options)
+        except pa.ArrowInvalid:
+            refused = name
+            break
+    return SchemaError(
+        f'column {refused!r} holds text with a separator, a quote or a line end, which quoting="none" cannot write',
+        column=refused,
+        hint='pass quoting="needed".',
+    )
 
 
 def _not_text(batch: pa.RecordBatch, error: pa.ArrowInvalid) -> SchemaError:
