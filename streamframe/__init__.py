@@ -30,6 +30,7 @@ from streamframe.in_memory import from_arrow, from_batches, from_pandas
 from streamframe.options import options, set_options
 from streamframe.plan.checkpoint import Checkpoint
 from streamframe.plan.report import CopyReport, RunReport, Stats
+from streamframe.plan.sink import OpenSink, Sink, Written
 from streamframe.plan.telling import source
 from streamframe.queries import read_sql
 from streamframe.readers import infer_schema, read, read_csv, read_ipc, read_lines, read_ndjson, read_orc, read_parquet
@@ -47,10 +48,12 @@ __all__ = [
     "GroupedFrame",
     "Iteration",
     "MissingDependencyError",
+    "OpenSink",
     "PlanError",
     "ResumeError",
     "RunReport",
     "SchemaError",
+    "Sink",
     "SinkError",
     "SourceChangedError",
     "SourceError",
@@ -59,6 +62,7 @@ __all__ = [
     "StreamFrame",
     "TransportError",
     "TruncatedError",
+    "Written",
     "__version__",
     "coalesce",
     "col",

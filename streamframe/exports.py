@@ -444,6 +444,22 @@ class Exports:
         checked = checked_table(table, schema, if_exists)
         return self._into(Table(checked, target(connection, "to_sql"), if_exists))
 
+    def write(self, sink: Sink) -> RunReport:
+        """Write all rows into a sink of your own.
+
+        Parameters
+        ----------
+        sink
+            What opens the target; see `Sink` for an example. It is started once, and takes batch after batch;
+            exactly one of its `commit` and `abort` is called (both where `commit` itself raises).
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. What the sink itself raises comes as it is.
+        """
+        return self._into(require_sink(sink, "write"))
+
     def _export(
         self,
         path: Any,
@@ -458,7 +474,7 @@ class Exports:
         beside = None
         if rejects is not None:
             require_quarantine(self._plan)
-            beside = File(rejects, _encoding_of(rejects), storage_options)
+            beside = file_sink(rejects, "rejects", storage_options)
         return self._into(sink, beside)
 
     def _into(self, sink: Sink, beside: Sink | None = None) -> RunReport:
@@ -466,6 +482,21 @@ class Exports:
             report = export(self._plan, sink, line, beside)
             line.finish(report)
         return report
+
+
+def require_sink(sink: Any, verb: str) -> Sink:
+    """Return `sink` if it is one."""
+    if not isinstance(sink, Sink):
+        raise PlanError(
+            f"{verb} needs an instance of a class derived from sf.Sink, got {type(sink).__name__}",
+            hint="to write a file, call to_parquet, to_csv, to_ndjson or to_ipc.",
+        )
+    return sink
+
+
+def file_sink(path: Any, verb: str, storage_options: Mapping[str, Any] | None) -> Sink:
+    """Return what writes one file, in the format that its suffix names."""
+    return File(path, _encoding_of(path, verb), storage_options)
 
 
 def require_quarantine(plan: Node) -> None:
@@ -477,14 +508,14 @@ def require_quarantine(plan: Node) -> None:
         )
 
 
-def _encoding_of(path: Any) -> FileEncoding:
+def _encoding_of(path: Any, argument: str) -> FileEncoding:
     name = str(getattr(path, "name", path)).lower()
     for encoding, suffixes in _ENCODINGS:
         # Behind the suffix may stand that of a compression.
         if any(name.endswith(suffix) or f"{suffix}." in name for suffix in suffixes):
             return encoding
     known = ", ".join(suffix for _, suffixes in _ENCODINGS for suffix in suffixes)
-    raise PlanError(f"rejects: the suffix of {redact(name)!r} names no format", hint=f"use one of {known}.")
+    raise PlanError(f"{argument}: the suffix of {redact(name)!r} names no format", hint=f"use one of {known}.")
 
 
 _ENCODINGS: tuple[tuple[FileEncoding, tuple[str, ...]], ...] = (

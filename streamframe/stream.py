@@ -16,7 +16,7 @@ from streamframe.display.text import explain_text, plan_text
 from streamframe.engines.iteration import Iteration
 from streamframe.engines.local import optimized_plan, peek_schema
 from streamframe.errors import PlanError
-from streamframe.exports import Exports, require_quarantine
+from streamframe.exports import Exports, file_sink, require_quarantine
 from streamframe.expr import Expr, as_column, as_expr
 from streamframe.expr.patterns import as_pattern
 from streamframe.foreign import other_name
@@ -26,6 +26,7 @@ from streamframe.pandas_frame import DtypeBackend, checked_backend, outside_pyth
 from streamframe.plan.arguments import checked_schema
 from streamframe.plan.checkpoint import Checkpoint, as_checkpoint
 from streamframe.plan.node import Node
+from streamframe.plan.sink import Sink
 from streamframe.plan.source import REJECTS, fact_column
 from streamframe.plan.telling import facts_of, telling, with_facts
 from streamframe.schema import parse_dtype
@@ -38,6 +39,7 @@ from streamframe.transforms.rebatch import Rebatch
 from streamframe.transforms.rejects import Rejects
 from streamframe.transforms.select import Drop, Rename, Select
 from streamframe.transforms.slice import Slice
+from streamframe.transforms.tee import Tee
 from streamframe.transforms.with_columns import WithColumns
 
 if TYPE_CHECKING:
@@ -249,6 +251,34 @@ class StreamFrame(Exports):
         if nbytes is not None:
             return self._with(Rebatch(self._plan, None, parse_bytes(nbytes, name="nbytes")))
         return self._with(Rebatch(self._plan, _whole_number(rows, "rebatch(rows=)", "rows", least=1), None))
+
+    def tee(self, sink: Any, *, storage_options: Mapping[str, Any] | None = None) -> StreamFrame:
+        """Write the rows that pass here, and hand them on: one pass for two targets.
+
+        The target is new and whole when all rows have passed. If the run ends before, by an error, a ``break`` or a
+        `limit` above, it is what it was: put the limit below. Each run of the frame writes anew. `head` and the like
+        stop early, so they change nothing. Such a frame has no checkpoints.
+
+        Parameters
+        ----------
+        sink
+            A path whose suffix names the format (Parquet, Arrow, NDJSON or CSV), or a `Sink` of your own.
+        storage_options
+            What fsspec takes for the scheme of a path.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import streamframe as sf
+        >>> frame = sf.from_arrow({"fare": [1, 2, 3]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     dear = frame.tee(f"{folder}/all.csv").filter(sf.col("fare") > 2).to_arrow()
+        ...     dear.num_rows, sf.read(f"{folder}/all.csv").count()
+        (1, 3)
+        """
+        if not isinstance(sink, Sink):
+            sink = file_sink(sink, "tee", storage_options)
+        return self._with(Tee(self._plan, sink))
 
     def pipe(self, fn: Callable[Concatenate[StreamFrame, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return ``fn(self, *args, **kwargs)``, so that functions on frames chain like verbs."""

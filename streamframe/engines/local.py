@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Literal, Protocol, TypeVar
 
@@ -78,6 +79,7 @@ class LocalRun:
         self._readers: list[BlockReader] = []
         # Those that no thread of ours reads.
         self._pulled: list[BlockReader] = []
+        self._endings = ExitStack()
         self._beside: ThreadPoolExecutor | None = None
         self._resumes = start is not None
         self.start = start or Mark()
@@ -129,6 +131,10 @@ class LocalRun:
     def spill(self) -> SpillFile:
         """Return a new place on disk; whoever asks for it closes it."""
         return SpillFile()
+
+    def at_end(self, end: Callable[[], None]) -> None:
+        """Call `end` when the run ends, however it does, and before its sources are stopped."""
+        self._endings.callback(end)
 
     def schema_of(self, node: Node) -> pa.Schema | None:
         """Return what comes out of a step of the plan; None if only its batches can tell."""
@@ -184,12 +190,21 @@ class LocalRun:
 
     def close(self) -> None:
         """Stop, and wait until every thread is gone and every source is closed. Safe to call twice."""
-        self._close_sources()
-        # A sink has work under way when the last batch has come.
-        if self._beside is not None:
-            self._beside.shutdown(cancel_futures=True)
+        try:
+            self._close_sources()
+        finally:
+            # A sink has work under way when the last batch has come.
+            if self._beside is not None:
+                self._beside.shutdown(cancel_futures=True)
 
     def _close_sources(self) -> None:
+        try:
+            # First: a stream that is stopped ends as if all rows had come, and a step would take them for all.
+            self._endings.close()
+        finally:
+            self._let_go_of_sources()
+
+    def _let_go_of_sources(self) -> None:
         self.stop()
         for scan in self._scans:
             scan.close()
@@ -313,6 +328,7 @@ class _StepContext:
         self.in_order = run.in_order
         self.spill = run.spill
         self.schema_of = run.schema_of
+        self.at_end = run.at_end
 
 
 class Observer(Protocol):

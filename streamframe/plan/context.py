@@ -96,6 +96,10 @@ class RunContext(Protocol):
         """Return a new place on disk; whoever asks for it closes it."""
         ...
 
+    def at_end(self, end: Callable[[], None]) -> None:
+        """Call `end` when the run ends, however it does, and before its sources are stopped; from any thread."""
+        ...
+
     def schema_of(self, node: Node) -> pa.Schema | None:
         """Return what comes out of a step of the plan; None if only its batches can tell."""
         ...

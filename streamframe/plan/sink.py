@@ -1,7 +1,7 @@
-"""What a sink promises to an engine.
+"""What a sink promises to an engine: ours, and those of a user's own.
 
 Rule: until `commit` returns, the target is what it was before; after `abort` nothing is left
-behind. Exactly one of the two is called, once.
+behind. Exactly one of the two ends a sink that was started; where `commit` raises, `abort` follows.
 """
 
 from __future__ import annotations
@@ -16,31 +16,75 @@ from streamframe.plan.context import RunContext
 
 
 class Written(NamedTuple):
-    """What a sink has made."""
+    """What a sink has made.
 
-    files: tuple[str, ...]
-    bytes_written: int
+    Attributes
+    ----------
+    files : tuple of str
+        What was written, as labels without secrets.
+    bytes_written : int
+        Bytes of all of it together.
+    """
+
+    files: tuple[str, ...] = ()
+    bytes_written: int = 0
 
 
 @dataclass(frozen=True)
 class Sink(ABC):
-    """Where batches end."""
+    """Where batches end: says how to open the target, and may be used for many runs.
+
+    Derive from it for a target of your own, and pass it to `StreamFrame.write` or `StreamFrame.tee`. All calls of a run
+    come one after another. What it raises reaches the caller as it is.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> import streamframe as sf
+    >>> class Queue(sf.Sink):
+    ...     def __init__(self, messages):
+    ...         self.messages = messages
+    ...
+    ...     def start(self, schema, context):
+    ...         return OpenQueue(self.messages)
+    >>> class OpenQueue(sf.OpenSink):
+    ...     def __init__(self, messages):
+    ...         self.messages, self.waiting = messages, []
+    ...
+    ...     def write(self, batch):
+    ...         self.waiting.append(batch.num_rows)
+    ...
+    ...     def commit(self):
+    ...         self.messages.extend(self.waiting)
+    ...         return sf.Written()
+    ...
+    ...     def abort(self):
+    ...         self.waiting.clear()
+    >>> messages = []
+    >>> sf.from_batches([pa.record_batch({"a": [1, 2, 3]})]).write(Queue(messages)).rows
+    3
+    >>> messages
+    [3]
+    """
 
     @abstractmethod
     def start(self, schema: pa.Schema, context: RunContext) -> OpenSink:
-        """Open the target for rows of this schema."""
+        """Open the target for rows of this schema.
 
-    @abstractmethod
+        `context.options` are those of the run, and `context.hold()` accounts for bytes that are kept.
+        """
+
     def describe(self) -> str:
-        """Return the verb as a person would type it, without secrets."""
+        """Return the sink as a person would type it, without secrets; it names the run in the progress line."""
+        return type(self).__name__
 
 
 class OpenSink(ABC):
-    """A sink under way."""
+    """A sink under way: what `Sink.start` returns."""
 
     @abstractmethod
     def write(self, batch: pa.RecordBatch) -> None:
-        """Take one batch. It may be kept; then its bytes are held against the budget."""
+        """Take one batch, which may have no rows. It may be kept; then its bytes are held against the budget."""
 
     @abstractmethod
     def commit(self) -> Written:

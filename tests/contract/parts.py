@@ -146,12 +146,30 @@ SOURCES = {
     "concat": lambda folder, data: sf.concat([sf.from_arrow(data.slice(0, 1234)), sf.from_arrow(data.slice(1234))]),
 }
 
+
+class _Nowhere(sf.Sink):
+    def start(self, schema, context):
+        return _NowhereOpen()
+
+
+class _NowhereOpen(sf.OpenSink):
+    def write(self, batch):
+        pass
+
+    def commit(self):
+        return sf.Written()
+
+    def abort(self):
+        pass
+
+
 # name -> (verb on a frame of `table`, what it makes of the whole table as Python rows)
 TRANSFORMS = {
     "Select": (
         lambda frame: frame.select("carrier", (sf.col("id") + 1).alias("next")),
         lambda rows: [{"carrier": row["carrier"], "next": row["id"] + 1} for row in rows],
     ),
+    "Tee": (lambda frame: frame.tee(_Nowhere()), lambda rows: rows),
     "Drop": (
         lambda frame: frame.drop("note", "time"),
         lambda rows: [{k: v for k, v in row.items() if k not in ("note", "time")} for row in rows],
