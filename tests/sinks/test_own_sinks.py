@@ -149,6 +149,8 @@ def test_a_run_closed_while_its_server_stalls_is_no_end_of_the_rows():
         reader = threading.Thread(target=lambda: [batch.num_rows for batch in rows])
         reader.start()
         assert some.wait(20)
+        while rows.stats().waiting_on != "source":
+            assert reader.is_alive()
         rows.close()
         reader.join(20)
     assert sink.calls[-1] == "abort"
