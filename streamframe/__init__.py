@@ -7,6 +7,7 @@ import streamframe.allocator  # noqa: F401 - first: Arrow's allocator is chosen 
 # isort: split
 from streamframe._version import __version__
 from streamframe.copying import copy
+from streamframe.engines.encoding import Encoded
 from streamframe.engines.iteration import Iteration
 from streamframe.errors import (
     BudgetError,
@@ -44,6 +45,7 @@ __all__ = [
     "ColumnNotFoundError",
     "CopyReport",
     "DecodeError",
+    "Encoded",
     "Expr",
     "GroupedFrame",
     "Iteration",

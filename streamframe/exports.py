@@ -5,12 +5,13 @@ Rule: a verb checks its arguments and names an encoding; how a run ends in a sin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 from streamframe.databases.base import IfExists, checked_table
 from streamframe.databases.targets import target
 from streamframe.display.progress import ProgressLine
+from streamframe.engines.encoding import Encoded
 from streamframe.engines.local import export
 from streamframe.engines.steps import scans_of
 from streamframe.errors import PlanError
@@ -459,6 +460,44 @@ class Exports:
             Whatever stopped the run. What the sink itself raises comes as it is.
         """
         return self._into(require_sink(sink, "write"))
+
+    def to_bytes(
+        self, format: Literal["csv", "ndjson", "ipc", "parquet"] = "csv", *, compression: str | None = None
+    ) -> Encoded:
+        r"""Return the rows as the bytes of a file, piece by piece, for whatever sends them on: an HTTP response, say.
+
+        Runs as the bytes are taken; who takes them slowly slows the reading down. Holds what an export holds.
+        For other spellings of CSV and the like, write a file.
+
+        Parameters
+        ----------
+        format
+            ``"csv"``, ``"ndjson"``, ``"ipc"`` (the stream format, which is read from a pipe), or ``"parquet"``,
+            whose first bytes come with its first row group.
+        compression
+            As the export of that name takes it. Default: none.
+
+        Returns
+        -------
+        Encoded
+            An iterator of bytes, and a context manager. ``close()`` stops the run: call it where the receiver has gone.
+
+        Examples
+        --------
+        >>> import streamframe as sf
+        >>> with sf.from_arrow({"a": [1, 2]}).to_bytes("csv") as pieces:
+        ...     b"".join(pieces)
+        b'"a"\n1\n2\n'
+        """
+        encodings: dict[str, Callable[[str | None], FileEncoding]] = {
+            "csv": lambda compression: CsvEncoding(compression=compression),
+            "ndjson": NdjsonEncoding,
+            "ipc": lambda compression: IpcEncoding(compression, stream=True),
+            "parquet": ParquetEncoding,
+        }
+        if format not in encodings:
+            raise PlanError(f"format={format!r} is not known", hint=f"use one of {', '.join(encodings)}.")
+        return Encoded(self._plan, current_options(), encodings[format](compression))
 
     def _export(
         self,
