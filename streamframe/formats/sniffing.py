@@ -15,7 +15,7 @@ _STARTS = {
     b"\xfd7zXZ": 'it looks like xz: pass compression="xz".',
     b"BZh": 'it looks like bz2: pass compression="bz2".',
     b"PAR1": "it looks like Parquet: use read_parquet.",
-    b"PK\x03\x04": "it looks like a zip archive or a spreadsheet: unpack it, or save it as text.",
+    b"PK\x03\x04": 'it looks like a zip archive: pass compression="zip"; a spreadsheet has to be saved as text.',
     b"\xff\xfe": 'it looks like UTF-16: pass encoding="utf-16".',
     b"\xfe\xff": 'it looks like UTF-16: pass encoding="utf-16".',
 }

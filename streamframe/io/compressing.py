@@ -59,28 +59,12 @@ def _new(name: str) -> Compressor:
 
         return bz2.BZ2Compressor()
     if name == "lz4":
-        return _Lz4Compressor(lz4_frame())
+        return _Lz4Compressor()
     if name == "zip":
-        raise PlanError("zip is for reading only", hint="write .gz or .zst, which pack a stream as it comes.")
+        raise PlanError("zip is read, but not written", hint="write .gz or .zst: they need no archive around one file.")
     import lzma
 
     return lzma.LZMACompressor()
-
-
-class _Lz4Compressor:
-    """lz4's compressor in the shape of `Compressor`."""
-
-    def __init__(self, frame: Any) -> None:
-        self._inner = frame.LZ4FrameCompressor(content_checksum=True)
-        self._head: bytes = self._inner.begin()
-
-    def compress(self, data: Any) -> bytes:
-        head, self._head = self._head, b""
-        return head + bytes(self._inner.compress(data))
-
-    def flush(self) -> bytes:
-        head, self._head = self._head, b""
-        return head + bytes(self._inner.flush())
 
 
 def _new_gzip() -> Compressor:
@@ -100,3 +84,20 @@ def _new_zstd() -> Compressor:
     except ImportError:
         from backports import zstd
     return cast("Compressor", zstd.ZstdCompressor(_ZSTD_LEVEL))
+
+
+class _Lz4Compressor:
+    """lz4 in the shape of `Compressor`: its own begins with a call of its own."""
+
+    def __init__(self) -> None:
+        self._inner = lz4_frame().LZ4FrameCompressor(content_checksum=True)
+        self._head = self._inner.begin()
+
+    def compress(self, data: Any) -> bytes:
+        head, self._head = self._head, b""
+        out: bytes = head + self._inner.compress(data)
+        return out
+
+    def flush(self) -> bytes:
+        out: bytes = self._head + self._inner.flush()
+        return out

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from streamframe.errors import DecodeError, MissingDependencyError, PlanError, TruncatedError, did_you_mean
+from streamframe.errors import DecodeError, MissingDependencyError, PlanError, StreamError, TruncatedError, did_you_mean
 from streamframe.io.stream import ByteStream, WrappedStream
+from streamframe.io.zipped import ZipDecoder, ZipError, require_one_file
 
 _INPUT_BYTES = 1 << 18
 _STEP_BYTES = 1 << 20
@@ -34,7 +35,10 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True)
 class Codec:
-    """A compression: its suffixes, how a member starts, and what may lie between members."""
+    """A compression: its suffixes, how a member starts, and what may lie between members.
+
+    `look_ahead` raises if a stream that can seek is not to be read at all. `single`: one member is all there is.
+    """
 
     name: str
     suffixes: tuple[str, ...]
@@ -42,6 +46,8 @@ class Codec:
     magic_bytes: int
     new_decoder: Callable[[], tuple[Decoder, type[Exception]]]
     zero_padded: bool = False
+    single: bool = False
+    look_ahead: Callable[[ByteStream], None] | None = None
 
 
 class DecompressedStream(WrappedStream):
@@ -70,6 +76,9 @@ class DecompressedStream(WrappedStream):
                 out = self._decoder.decompress(data, limit)
             except self._error as error:
                 raise self._corrupt(str(error)) from error
+            except StreamError as error:
+                error.locate(source=self.label)
+                raise
             if self._decoder.eof:
                 self._ready = self._decoder.unused_data
                 self._decoder = None
@@ -81,6 +90,12 @@ class DecompressedStream(WrappedStream):
     def _next_member(self) -> bool:
         """Start on the next member; False at the end of the file."""
         codec = self._codec
+        if codec.look_ahead and not self._members:
+            try:
+                codec.look_ahead(self._inner)
+            except StreamError as error:
+                error.locate(source=self.label)
+                raise
         while True:
             if codec.zero_padded and self._members:
                 self._ready = self._ready.lstrip(b"\0")
@@ -92,7 +107,7 @@ class DecompressedStream(WrappedStream):
                     raise self._truncated()
                 return False
             self._ready += more
-        if not codec.starts.match(self._ready):
+        if not codec.starts.match(self._ready) or (codec.single and self._members):
             raise self._foreign()
         self._decoder, self._error = codec.new_decoder()
         self._members += 1
@@ -201,10 +216,10 @@ def _new_xz() -> tuple[Decoder, type[Exception]]:
 
 
 class _Lz4Decoder:
-    """lz4's decompressor in the shape of `Decoder`."""
+    """lz4 in the shape of `Decoder`: its own has None where there are no unused bytes."""
 
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
+    def __init__(self, frame: Any) -> None:
+        self._inner = frame.LZ4FrameDecompressor()
 
     @property
     def eof(self) -> bool:
@@ -219,7 +234,13 @@ class _Lz4Decoder:
         return self._inner.unused_data or b""
 
     def decompress(self, data: Any, max_length: int = -1) -> bytes:
-        return bytes(self._inner.decompress(data, max_length))
+        out: bytes = self._inner.decompress(data, max_length)
+        return out
+
+
+def _new_lz4() -> tuple[Decoder, type[Exception]]:
+    # Arrow's own would pull from a Python file, and call back into our I/O.
+    return _Lz4Decoder(lz4_frame()), RuntimeError
 
 
 def lz4_frame() -> Any:
@@ -227,25 +248,12 @@ def lz4_frame() -> Any:
     try:
         import lz4.frame
     except ImportError as error:
-        raise MissingDependencyError("lz4 needs a package", hint="pip install 'streamframe-arrow[lz4]'") from error
+        raise MissingDependencyError.extra("lz4", "lz4") from error
     return lz4.frame
 
 
-def _new_lz4() -> tuple[Decoder, type[Exception]]:
-    return _Lz4Decoder(lz4_frame().LZ4FrameDecompressor()), RuntimeError
-
-
 def _new_zip() -> tuple[Decoder, type[Exception]]:
-    from streamframe.io.zipped import ZipDecoder, ZipError
-
-    return ZipDecoder(), cast("type[Exception]", (ZipError, zlib_error()))
-
-
-def zlib_error() -> type[Exception]:
-    """Return what zlib raises."""
-    import zlib
-
-    return zlib.error
+    return ZipDecoder(), ZipError
 
 
 GZIP = Codec("gzip", (".gz", ".gzip"), re.compile(rb"\x1f\x8b"), 2, _new_gzip, zero_padded=True)
@@ -253,9 +261,11 @@ GZIP = Codec("gzip", (".gz", ".gzip"), re.compile(rb"\x1f\x8b"), 2, _new_gzip, z
 ZSTD = Codec("zstd", (".zst", ".zstd"), re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), 4, _new_zstd)
 BZ2 = Codec("bz2", (".bz2",), re.compile(rb"BZh"), 3, _new_bz2)
 XZ = Codec("xz", (".xz",), re.compile(rb"\xfd7zXZ\x00"), 6, _new_xz, zero_padded=True)
-
+# The second form is skippable, as in zstd.
 LZ4 = Codec("lz4", (".lz4",), re.compile(rb"\x04\x22\x4d\x18|[\x50-\x5f]\x2a\x4d\x18"), 4, _new_lz4)
-ZIP = Codec("zip", (".zip",), re.compile(rb"PK\x03\x04"), 4, _new_zip)
+ZIP = Codec(
+    "zip", (".zip",), re.compile(rb"PK\x03\x04|PK\x05\x06"), 4, _new_zip, single=True, look_ahead=require_one_file
+)
 
 _BY_NAME = {"gz": GZIP, "gzip": GZIP, "zst": ZSTD, "zstd": ZSTD, "bz2": BZ2, "xz": XZ, "lz4": LZ4, "zip": ZIP}
 _BY_SUFFIX = {suffix: codec for codec in (GZIP, ZSTD, BZ2, XZ, LZ4, ZIP) for suffix in codec.suffixes}

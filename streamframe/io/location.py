@@ -54,7 +54,7 @@ class Location(ABC):
 
     @property
     def compression(self) -> str | None:
-        """What the suffix promises: ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"`` or None."""
+        """What the suffix promises: ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``, ``"zip"`` or None."""
         codec = codec_of_suffix(self.suffixes[-1]) if self.suffixes else None
         return codec.name if codec else None
 

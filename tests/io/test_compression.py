@@ -8,18 +8,27 @@ import dataclasses
 import gzip
 import lzma
 import random
-from functools import partial
+import sys
+from importlib.util import find_spec
 
-import lz4.frame
 import pytest
 from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamframe.errors import DecodeError, PlanError, TruncatedError
+from streamframe.errors import DecodeError, MissingDependencyError, PlanError, TruncatedError
 from streamframe.io import compression
 from streamframe.io.compression import BZ2, GZIP, LZ4, XZ, ZSTD, DecompressedStream, codec_named
 from tests.io.reading import Scripted, drain
+
+NEEDS_LZ4 = pytest.mark.skipif(find_spec("lz4") is None, reason="lz4 is an extra")
+
+
+def pack_lz4(data):
+    import lz4.frame
+
+    return lz4.frame.compress(data, content_checksum=True)
+
 
 ZLIB = dataclasses.replace(GZIP, new_decoder=compression._new_zlib)
 PACKERS = [
@@ -28,7 +37,7 @@ PACKERS = [
     pytest.param(ZSTD, zstd.compress, id="zstd"),
     pytest.param(BZ2, bz2.compress, id="bz2"),
     pytest.param(XZ, lzma.compress, id="xz"),
-    pytest.param(LZ4, partial(lz4.frame.compress, content_checksum=True), id="lz4"),
+    pytest.param(LZ4, pack_lz4, id="lz4", marks=NEEDS_LZ4),
 ]
 TEXT = "".join(f"{n},{random.Random(n).random()}\n" for n in range(300)).encode()
 
@@ -75,10 +84,11 @@ def test_zero_padding_is_no_error(codec):
         assert unpack(pack(b"a") + bytes(512) + pack(b"b") + bytes(64), codec, step) == b"ab"
 
 
-def test_skippable_zstd_frames_are_skipped():
+@pytest.mark.parametrize(("codec", "pack"), [PACKERS[2], PACKERS[-1]])
+def test_skippable_frames_are_skipped(codec, pack):
     skippable = b"\x5a\x2a\x4d\x18\x04\x00\x00\x00abcd"
-    data = skippable + zstd.compress(b"a") + skippable + zstd.compress(b"b") + skippable
-    assert unpack(data, ZSTD, step=3) == b"ab"
+    data = skippable + pack(b"a") + skippable + pack(b"b") + skippable
+    assert unpack(data, codec, step=3) == b"ab"
 
 
 @pytest.mark.parametrize(("codec", "pack"), PACKERS)
@@ -105,3 +115,10 @@ def test_an_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(PlanError, match="compression='zsdt'") as caught:
         codec_named("zsdt")
     assert "zst" in caught.value.hint
+
+
+def test_a_package_that_is_missing_is_named_with_the_line_that_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lz4.frame", None)
+    with pytest.raises(MissingDependencyError, match="'lz4'") as caught:
+        unpack(b"\x04\x22\x4d\x18", LZ4)
+    assert "streamframe-arrow[lz4]" in caught.value.hint
