@@ -16,9 +16,10 @@ from streamframe.display.text import explain_text, plan_text
 from streamframe.engines.iteration import Iteration
 from streamframe.engines.local import optimized_plan, peek_schema
 from streamframe.errors import PlanError
-from streamframe.exports import Exports, file_sink, require_quarantine
+from streamframe.exports import Exports
 from streamframe.expr import Expr, as_column, as_expr
 from streamframe.expr.patterns import as_pattern
+from streamframe.file_exports import file_sink, require_quarantine
 from streamframe.foreign import other_name
 from streamframe.grouped import GroupedFrame
 from streamframe.options import parse_bytes

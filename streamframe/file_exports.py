@@ -1,0 +1,451 @@
+"""The verbs that write files: each runs the plan into a sink and returns a report.
+
+Rule: a verb checks its arguments and names an encoding; how a run ends in a sink is `_export`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from streamframe.display.progress import ProgressLine
+from streamframe.engines.local import export
+from streamframe.engines.steps import scans_of
+from streamframe.errors import PlanError
+from streamframe.formats.base import FileEncoding
+from streamframe.formats.csv import CsvEncoding, CsvStyle, Quoting
+from streamframe.formats.ipc import IpcEncoding
+from streamframe.formats.ndjson import NdjsonEncoding
+from streamframe.formats.orc import OrcEncoding
+from streamframe.formats.parquet import ParquetEncoding, parquet_options
+from streamframe.io.atomic_directory import Mode
+from streamframe.io.redact import redact
+from streamframe.options import current_options
+from streamframe.plan.arguments import refuse
+from streamframe.plan.node import Node
+from streamframe.plan.report import RunReport
+from streamframe.plan.sink import Sink
+from streamframe.sinks.directory import Directory
+from streamframe.sinks.files import File
+from streamframe.sinks.layout import MAX_OPEN_FILES, Layout, layout_of
+
+
+class FileExports:
+    """The part of `StreamFrame` that writes files."""
+
+    __slots__ = ()
+    _plan: Node
+
+    def to_parquet(
+        self,
+        path: Any,
+        *,
+        compression: str | None = "snappy",
+        compression_level: int | None = None,
+        row_group_bytes: int | str | None = None,
+        statistics: bool | Sequence[str] = True,
+        page_checksums: bool = True,
+        sorting_columns: str | Sequence[str | tuple[str, str]] | None = None,
+        bloom_filters: str | Sequence[str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        partition_by: str | Sequence[str] | None = None,
+        max_file_bytes: int | str | None = None,
+        max_rows_per_file: int | None = None,
+        max_open_files: int = MAX_OPEN_FILES,
+        mode: Mode | None = None,
+        success_marker: bool = False,
+        rejects: Any = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        """Write all rows to one Parquet file, or to a directory of them: old or new, never half.
+
+        Row groups are gathered to a sixth of the option `memory`, at most 64 MiB.
+
+        A directory takes its new content in one step, together with ``_streamframe.json``, which names each file
+        with its rows, bytes and SHA-256. On a store (``s3://``), where nothing can be renamed, that
+        file alone changes in one step: who lists files instead may see old and new ones while an export ends.
+        Other readers pass over it; polars does where it is given a glob, ``out/**/*.parquet``.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back). One that ends
+            in ``/``, or is a directory on this machine, becomes a directory of files.
+        compression
+            ``"snappy"`` (the default, as in pandas: read everywhere and fast), ``"zstd"`` (smaller),
+            ``"gzip"``, ``"lz4"``, ``"brotli"`` or None.
+        compression_level
+            How hard to compress, where the compression has levels: up to 22 for zstd, 9 for gzip, 12 for lz4, 11 for
+            brotli. Default: the compression's own.
+        row_group_bytes
+            Close a row group at so many bytes of Arrow memory, such as ``"16MB"``; never more than a sixth of the
+            option `memory`, nor 1,048,576 rows. Smaller ones let readers skip more, and compress less.
+        statistics
+            Write the least and the greatest value of each column, by which readers skip row groups; or of those
+            named here.
+        page_checksums
+            Write a checksum of each page, so that a flipped bit is an error on reading and not a value.
+        sorting_columns
+            Declare by which columns the rows are in order, ``["day", ("fare", "descending")]``, with nulls last. It
+            sorts nothing; each row is held against it, as readers skip by what is declared.
+        bloom_filters
+            Write a Bloom filter of these columns, by which readers skip row groups that do not hold a value; for
+            columns of many different values, such as ids. They wait in memory until the file ends, beside
+            what `memory` bounds: up to 1 MB for each row group.
+        metadata
+            Keys and values, both text, to keep in the footer.
+        partition_by
+            Write a directory with a folder for each value of these columns, ``carrier=AA/part-00000.parquet``, and
+            without them in the files. Text, whole numbers, booleans, dates and times; percent-encoded.
+        max_file_bytes
+            Write a directory, and begin a new file before this size, such as ``"256MB"``.
+        max_rows_per_file
+            Write a directory, and begin a new file after so many rows.
+        max_open_files
+            How many files are written at once. Folders beyond that wait on disk until the end.
+        mode
+            What to do with a directory that holds files: ``"error"`` (the default), ``"overwrite"`` all of them
+            in one step, or ``"append"`` to them.
+        success_marker
+            Write an empty file ``_SUCCESS`` as well.
+        rejects
+            Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run; a `SinkError` at the first row that breaks `sorting_columns`. The target is then
+            what it was before, and nothing is left beside it.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import pyarrow as pa
+        >>> import streamframe as sf
+        >>> frame = sf.from_batches([pa.record_batch({"carrier": ["AA", "UA", "AA"], "fare": [1, 2, 3]})])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report = frame.to_parquet(f"{folder}/out/", partition_by="carrier")
+        ...     [file.removeprefix(folder) for file in report.files]
+        ['/out/carrier=AA/part-00000.parquet', '/out/carrier=UA/part-00000.parquet']
+        """
+        refuse(foreign, self.to_parquet)
+        options = parquet_options(
+            row_group_bytes=row_group_bytes,
+            statistics=statistics,
+            page_checksums=page_checksums,
+            sorting_columns=sorting_columns,
+            bloom_filters=bloom_filters,
+            metadata=metadata,
+        )
+        encoding = ParquetEncoding(compression, compression_level, options)
+        layout = layout_of(
+            path,
+            storage_options,
+            partition_by=partition_by,
+            max_file_bytes=max_file_bytes,
+            max_rows_per_file=max_rows_per_file,
+            max_open_files=max_open_files,
+            mode=mode,
+            success_marker=success_marker,
+        )
+        return self._export(path, encoding, layout, rejects, storage_options)
+
+    def to_csv(
+        self,
+        path: Any,
+        *,
+        header: bool = True,
+        sep: str = ",",
+        quoting: Quoting = "needed",
+        quotechar: str = '"',
+        line_terminator: str = "\n",
+        na_rep: str = "",
+        formula_guard: bool = False,
+        encoding: str = "utf-8",
+        compression: str | None = "infer",
+        partition_by: str | Sequence[str] | None = None,
+        max_file_bytes: int | str | None = None,
+        max_rows_per_file: int | None = None,
+        max_open_files: int = MAX_OPEN_FILES,
+        mode: Mode | None = None,
+        success_marker: bool = False,
+        rejects: Any = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        r"""Write all rows to one CSV file: old or new, never half.
+
+        By default nulls and empty texts come back as what they were, as text is in quotes and a null is nothing.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+        header
+            Write the column names first.
+        sep
+            Between fields.
+        quoting
+            ``"needed"`` puts text in quotes and nothing else; ``"all"`` all values but nulls. ``"none"`` writes no
+            quotes: null and empty text look alike then, and text with a separator, quote or line end is refused.
+        quotechar
+            Around a value; two of them stand for one inside it. Another than ``"`` takes longer to write.
+        line_terminator
+            ``"\n"``, or ``"\r\n"`` as RFC 4180 has it. Line ends inside of values stay what they are.
+        na_rep
+            How a null is spelled. Default: nothing; ``NA`` where it is alone in its line, as an empty line is no row.
+            Readers need to be told (`na_values`) what they do not know.
+        formula_guard
+            Put an apostrophe before texts and column names that begin with ``= + - @``, a tab or a carriage return,
+            which spreadsheets would compute: for files that hold what strangers typed. This changes data.
+        encoding
+            ``"utf-8"``, or ``"utf-8-sig"``, whose mark makes Excel read it as UTF-8.
+        compression
+            ``"infer"`` goes by the suffix (``out.csv.gz``); or ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``.
+            None writes the text as it is.
+        partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
+            Write a directory of files instead; see `to_parquet`.
+        rejects
+            Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+        """
+        refuse(foreign, self.to_csv)
+        style = CsvStyle(sep, quoting, quotechar, line_terminator, na_rep, formula_guard, encoding)
+        layout = layout_of(
+            path,
+            storage_options,
+            partition_by=partition_by,
+            max_file_bytes=max_file_bytes,
+            max_rows_per_file=max_rows_per_file,
+            max_open_files=max_open_files,
+            mode=mode,
+            success_marker=success_marker,
+        )
+        return self._export(
+            path, CsvEncoding(header=header, style=style, compression=compression), layout, rejects, storage_options
+        )
+
+    def to_ndjson(
+        self,
+        path: Any,
+        *,
+        compression: str | None = "infer",
+        partition_by: str | Sequence[str] | None = None,
+        max_file_bytes: int | str | None = None,
+        max_rows_per_file: int | None = None,
+        max_open_files: int = MAX_OPEN_FILES,
+        mode: Mode | None = None,
+        success_marker: bool = False,
+        rejects: Any = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        """Write all rows to one NDJSON file, an object in each line: old or new, never half.
+
+        Times are ISO 8601 (those with a zone in UTC), durations numbers in their unit, decimals
+        text (readers would round them), bytes base64, maps objects; NaN and infinities are null.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+        compression
+            ``"infer"`` goes by the suffix (``out.ndjson.gz``); or ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``,
+            ``"lz4"``. None writes the text as it is.
+        partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
+            Write a directory of files instead; see `to_parquet`.
+        rejects
+            Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+        """
+        refuse(foreign, self.to_ndjson)
+        layout = layout_of(
+            path,
+            storage_options,
+            partition_by=partition_by,
+            max_file_bytes=max_file_bytes,
+            max_rows_per_file=max_rows_per_file,
+            max_open_files=max_open_files,
+            mode=mode,
+            success_marker=success_marker,
+        )
+        return self._export(path, NdjsonEncoding(compression), layout, rejects, storage_options)
+
+    def to_ipc(
+        self,
+        path: Any,
+        *,
+        compression: str | None = None,
+        stream: bool | None = None,
+        partition_by: str | Sequence[str] | None = None,
+        max_file_bytes: int | str | None = None,
+        max_rows_per_file: int | None = None,
+        max_open_files: int = MAX_OPEN_FILES,
+        mode: Mode | None = None,
+        success_marker: bool = False,
+        rejects: Any = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        """Write all rows to one Arrow IPC file (also called Feather): old or new, never half.
+
+        Record batches of about 4 MiB, at most a sixteenth of the option `memory`.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+        compression
+            None (the default: nothing to decode), ``"lz4"`` or ``"zstd"``, of each column inside the file.
+        stream
+            True writes the stream format, which is read in order only, from a pipe too; False the
+            file format. Default: a stream if the path ends in ``.arrows``, as the format's authors have it.
+        partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
+            Write a directory of files instead; see `to_parquet`.
+        rejects
+            Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+        """
+        refuse(foreign, self.to_ipc)
+        layout = layout_of(
+            path,
+            storage_options,
+            partition_by=partition_by,
+            max_file_bytes=max_file_bytes,
+            max_rows_per_file=max_rows_per_file,
+            max_open_files=max_open_files,
+            mode=mode,
+            success_marker=success_marker,
+        )
+        return self._export(path, IpcEncoding(compression, stream), layout, rejects, storage_options)
+
+    def to_orc(
+        self,
+        path: Any,
+        *,
+        compression: str | None = "zstd",
+        partition_by: str | Sequence[str] | None = None,
+        max_file_bytes: int | str | None = None,
+        max_rows_per_file: int | None = None,
+        max_open_files: int = MAX_OPEN_FILES,
+        mode: Mode | None = None,
+        success_marker: bool = False,
+        rejects: Any = None,
+        storage_options: Mapping[str, Any] | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        """Write all rows to one ORC file: old or new, never half.
+
+        Stripes are closed at an eighth of the option `memory`, at most 64 MiB.
+
+        Parameters
+        ----------
+        path
+            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+        compression
+            ``"zstd"`` (the default: small and fast), ``"zlib"`` (read everywhere), ``"snappy"``, ``"lz4"`` or None.
+        partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
+            Write a directory of files instead; see `to_parquet`.
+        rejects
+            Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
+        storage_options
+            What fsspec takes for the scheme.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
+        """
+        refuse(foreign, self.to_orc)
+        layout = layout_of(
+            path,
+            storage_options,
+            partition_by=partition_by,
+            max_file_bytes=max_file_bytes,
+            max_rows_per_file=max_rows_per_file,
+            max_open_files=max_open_files,
+            mode=mode,
+            success_marker=success_marker,
+        )
+        return self._export(path, OrcEncoding(compression), layout, rejects, storage_options)
+
+    def _export(
+        self,
+        path: Any,
+        encoding: FileEncoding,
+        layout: Layout | None,
+        rejects: Any,
+        storage_options: Mapping[str, Any] | None,
+    ) -> RunReport:
+        sink: Sink = File(path, encoding, storage_options)
+        if layout is not None:
+            sink = Directory(path, encoding, layout, storage_options)
+        beside = None
+        if rejects is not None:
+            require_quarantine(self._plan)
+            beside = file_sink(rejects, "rejects", storage_options)
+        return self._into(sink, beside)
+
+    def _into(self, sink: Sink, beside: Sink | None = None) -> RunReport:
+        with ProgressLine(sink.describe(), current_options().progress) as line:
+            report = export(self._plan, sink, line, beside)
+            line.finish(report)
+        return report
+
+
+def file_sink(path: Any, verb: str, storage_options: Mapping[str, Any] | None) -> Sink:
+    """Return what writes one file, in the format that its suffix names."""
+    return File(path, _encoding_of(path, verb), storage_options)
+
+
+def require_quarantine(plan: Node) -> None:
+    """Raise `PlanError` if no source of a plan keeps what cannot be read."""
+    if not any(scan.source.quarantines for scan in scans_of(plan)):
+        raise PlanError(
+            'nothing in this plan is read with errors="quarantine", so no rejects are kept',
+            hint='pass errors="quarantine" to read_csv or read_ndjson.',
+        )
+
+
+def _encoding_of(path: Any, argument: str) -> FileEncoding:
+    name = str(getattr(path, "name", path)).lower()
+    for encoding, suffixes in _ENCODINGS:
+        # Behind the suffix may stand that of a compression.
+        if any(name.endswith(suffix) or f"{suffix}." in name for suffix in suffixes):
+            return encoding
+    known = ", ".join(suffix for _, suffixes in _ENCODINGS for suffix in suffixes)
+    raise PlanError(f"{argument}: the suffix of {redact(name)!r} names no format", hint=f"use one of {known}.")
+
+
+_ENCODINGS: tuple[tuple[FileEncoding, tuple[str, ...]], ...] = (
+    (ParquetEncoding(), (".parquet", ".pq")),
+    (IpcEncoding(), (".arrow", ".arrows", ".feather")),
+    (NdjsonEncoding(), (".ndjson", ".jsonl")),
+    (CsvEncoding(), (".csv",)),
+)
