@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streamframe.display.progress import ProgressLine
-from streamframe.engines.local import export
+from streamframe.engines.exporting import export
 from streamframe.engines.steps import scans_of
 from streamframe.errors import PlanError
 from streamframe.formats.base import FileEncoding
