@@ -145,7 +145,7 @@ def _format_of(given: Paths) -> FileFormat:
             else f"{given.label} has no suffix",
             source=given.label,
             hint=(f"{near} " if near else "")
-            + f"known: {', '.join(_SUFFIXES)}; otherwise use the reader of its format, such as read_csv.",
+            + f"known: {', '.join(_SUFFIXES)}; for others and for directories, use read_csv, read_parquet …",
         )
     return make()
 

@@ -190,9 +190,7 @@ def require_resumable(plan: Node) -> None:
     """Raise `PlanError` if a step of a plan cannot go on in the middle."""
     for node in in_reading_order(plan):
         if not node.resumable:
-            hint = (
-                "a checkpoint can be taken of what comes before it."
-                if node.blocking
-                else 'give a function a name: map_batches(fn, name="clean"); pass from_batches a function or a list.'
-            )
+            hint = "take the checkpoint of what comes before it."
+            if node.scan is None and not node.blocking:
+                hint = f'{hint[:-1]}; a function can be passed once it has a name: map_batches(fn, name="clean").'
             raise PlanError(f"{node.describe()} cannot be continued in the middle", hint=hint)
