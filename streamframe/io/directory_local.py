@@ -22,6 +22,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 from streamframe.errors import SinkError
@@ -39,6 +40,8 @@ from streamframe.io.atomic_targets import creating, sync
 from streamframe.io.exchange import exchange
 from streamframe.io.flock import try_lock
 
+_KEPT_LETTERS = 40
+
 
 class LocalDirectory(AtomicDirectory):
     """A private sibling, which takes the directory's place at the end."""
@@ -51,8 +54,7 @@ class LocalDirectory(AtomicDirectory):
         path = os.path.realpath(path)  # a symlink stays, and what it leads to is replaced
         parent, name = os.path.split(path)
         self._path, self._parent = path, parent
-        # Short enough for any file system, in whatever script.
-        self._start = f".{name[:40]}."
+        self._start = _start_of(name)
         token = secrets.token_hex(8)
         self._staging = os.path.join(parent, f"{self._start}{token}.tmp")
         self._aside = os.path.join(parent, f"{self._start}{token}.old")
@@ -186,6 +188,14 @@ class _LocalPart(PartFile):
                 os.unlink(self._path)
             with contextlib.suppress(OSError):
                 self._file.close()
+
+
+def _start_of(name: str) -> str:
+    """Return how the siblings of a directory begin: short enough for any file system, in whatever script."""
+    if len(name) <= _KEPT_LETTERS:
+        return f".{name}."
+    # Not another directory's, whose name starts alike: what is left of it would be mended into this one.
+    return f".{name[:_KEPT_LETTERS]}.{sha256(os.fsencode(name)).hexdigest()[:8]}."
 
 
 def mend(path: str, start: str) -> None:

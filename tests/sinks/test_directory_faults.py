@@ -17,6 +17,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 import streamframe as sf
+from streamframe.io.directory_local import LocalDirectory
 from tests.contract.parts import table
 from tests.sinks.killing import state
 
@@ -225,3 +226,18 @@ def test_a_secret_in_the_target_shows_nowhere():
         assert not any(b"geheim" in file.getvalue() for file in fsspec.filesystem("memory").store.values())
     finally:
         fsspec.filesystem("memory").store.clear()
+
+
+def test_what_is_left_of_a_directory_whose_name_starts_alike_is_not_taken_for_ours(tmp_path):
+    start = "a-name-that-is-longer-than-forty-letters-"
+    run = LocalDirectory("x", str(tmp_path / f"{start}one"), "error", ".csv")
+    with run.create("part-00000.csv") as file:
+        file.write(b"one")
+        file.commit()
+    # Killed between two renames: its old content is aside, the new one not yet in place.
+    staging = Path(run._staging)
+    staging.rename(staging.with_suffix(".old"))
+    run._unlock()
+    sf.from_arrow({"a": [1]}).to_csv(f"{tmp_path / start}two/")
+    assert staging.with_suffix(".old").is_dir()
+    assert [path.name for path in (tmp_path / f"{start}two").glob("part*")] == ["part-00000.csv"]
