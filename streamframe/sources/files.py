@@ -24,11 +24,12 @@ from streamframe.plan.context import RunContext
 from streamframe.plan.node import Scan
 from streamframe.plan.report import Completeness, worst
 from streamframe.plan.source import Block, BlockReader, OpenSource, Source, SourceFact, fact_column, fact_type
-from streamframe.sources.fitting import Fit, FittedReader, RowsBefore
+from streamframe.sources.fitting import Fit, fitted
 from streamframe.sources.hive import Hive, partition_values
 from streamframe.sources.pruning import matching_files
 from streamframe.sources.schemas import SchemaOver, Surveys, require_equal, require_within, schema_over, survey
 from streamframe.sources.starting import started
+from streamframe.sources.wrapped import RowsBefore
 
 
 class FrozenSchema:
@@ -189,7 +190,7 @@ class _OpenFiles(OpenSource):
         exact = not numbered and all(one.type == schema.field(one.name).type for one in own)
         inner = dataclasses.replace(scan, columns=tuple(one.name for one in own), hint=scan.hint if exact else None)
         fit = Fit(wanted, constants, fact_column("row") if numbered else None)
-        return FittedReader(started(opened.read(inner, part=part), scan.start), fit, rows)
+        return fitted(started(opened.read(inner, part=part), scan.start), fit, rows)
 
 
 class _FilesReader(BlockReader):

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import streamframe as sf
-from streamframe.sources.fitting import RowsBefore
+from streamframe.sources.wrapped import RowsBefore
 from streamframe.testing import page, serve
 from tests.contract.parts import csv_bytes, ipc_bytes, ndjson_bytes, parquet_bytes
 
