@@ -209,3 +209,13 @@ class Records(ABC):
         grown = bytearray(max(2 * len(self._data), 1))
         grown[: self._filled] = memoryview(self._data)[: self._filled]
         self._data = grown
+
+
+class LineRecords(Records):
+    """Records of one line each; the last one may lack its newline."""
+
+    def _end_of_records(self) -> int:
+        return max(self._data.rfind(b"\n", self._start, self._filled) + 1, self._start)
+
+    def _end_of_file(self, stop: int) -> int:
+        return self._filled

@@ -17,3 +17,8 @@ def quoted(name: str) -> str:
     """Return a name as a literal that can be pasted."""
     # Double quotes, as people write them, unless repr knows better.
     return f'"{name}"' if name.isprintable() and not {'"', "\\"} & set(name) else repr(name)
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, without what it quotes below."""
+    return str(error).splitlines()[0] if str(error) else repr(error)

@@ -14,13 +14,14 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from streamframe.batch import Mark
+from streamframe.batch import Mark, rows_without_columns
 from streamframe.databases.base import Column, Piece, Result
 from streamframe.databases.column_types import column_of, frozen_schema, known
 from streamframe.databases.errors import asked, secrets_of_params
 from streamframe.databases.rows import described
 from streamframe.databases.targets import Target
 from streamframe.errors import SourceError
+from streamframe.formats.wording import shortened
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Scan
 from streamframe.plan.source import Block, BlockReader, Decoded, OpenSource, Source
@@ -68,8 +69,7 @@ class Query(Source):
 
     def describe(self) -> str:
         text = " ".join(str(self.query).split())
-        shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
-        return f"read_sql({shown!r}, {self.target.label})"
+        return f"read_sql({shortened(text, _SHOWN_CHARACTERS)!r}, {self.target.label})"
 
 
 class _Rows:
@@ -196,7 +196,7 @@ class _QueryBlock(Block):
     def decode(self) -> Decoded:
         rows = self._piece.num_rows
         if not self._names:
-            return Decoded(pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([]))), rows)
+            return Decoded(rows_without_columns(rows), rows)
         places = [self._schema.get_field_index(name) for name in self._names]
         fields = [self._schema.field(place) for place in places]
         arrays = [column_of(self._piece.columns[place], self._schema.field(place)) for place in places]

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from streamframe.errors import ColumnNotFoundError, DecodeError, PlanError, SchemaError
 from streamframe.expr.patterns import Pattern
+from streamframe.formats.wording import shortened
 from streamframe.plan.node import Columns, Rows, Transform
 from streamframe.schema import is_text
 
@@ -79,10 +80,8 @@ class Extract(Transform):
 
     def _missed(self, text: pa.Array, missed: pa.Array) -> DecodeError:
         first = pc.index(missed, True).as_py()
-        line = text[first].as_py()
-        shown = line if len(line) <= _SHOWN_TEXT else line[: _SHOWN_TEXT - 1] + "…"
         return DecodeError(
-            f"the pattern does not match {shown!r}",
+            f"the pattern does not match {shortened(text[first].as_py(), _SHOWN_TEXT)!r}",
             column=self.column,
             # Above other steps, rows no longer are those of the file.
             row=first + 1 if self.input.scan is not None else None,

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from streamframe.batch import rows_without_columns
 from streamframe.formats.csv.decode import arrow_buffer, read_options
 from streamframe.formats.csv.locating import CONVERSION, located, ragged, unreadable
 from streamframe.formats.csv.records import NEVER_CLOSED
@@ -61,7 +62,7 @@ def salvaged(piece: Piece, decoding: Decoding) -> Salvaged:
     else:
         for rows in failed.values():
             bad[rows] = True
-    data = pa.RecordBatch.from_arrays(columns, schema=decoding.schema) if columns else _counted(len(table))
+    data = pa.RecordBatch.from_arrays(columns, schema=decoding.schema) if columns else rows_without_columns(len(table))
     if bad.any():
         data = data.filter(pa.array(~bad))
     rejects = []
@@ -203,7 +204,3 @@ def _told(piece: Piece, decoding: Decoding, reasons: dict[int, tuple[str | None,
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _counted(rows: int) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.nulls(rows)], names=["x"]).select([])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from streamframe.batch import Mark
+from streamframe.batch import Mark, rows_without_columns
 from streamframe.errors import DecodeError
 from streamframe.formats.image import FileImage, coalesced
 from streamframe.formats.ipc.layout import needed_buffers
@@ -139,7 +139,7 @@ class IpcBlock(Block):
 
     def _decode(self) -> pa.RecordBatch:
         if not len(self._decoding.wanted):
-            return pa.record_batch([pa.nulls(self._rows)], names=["row"]).select([])
+            return rows_without_columns(self._rows)
         self._put(END_OF_STREAM)
         try:
             batches = self._decoding.batches(self._image.buffer(self._filled))

@@ -16,6 +16,7 @@ import pyarrow as pa
 from streamframe.batch import held_bytes
 from streamframe.errors import PlanError, SchemaError, did_you_mean
 from streamframe.formats.base import Encoder, FileEncoding
+from streamframe.formats.wording import first_line
 from streamframe.io.atomic import AtomicFile
 from streamframe.io.compression import codec_of_suffix
 from streamframe.plan.context import RunContext
@@ -107,7 +108,7 @@ class _IpcEncoder(Encoder):
                     self._writer.write_batch(self._with_grown_dictionaries(batch.slice(start, rows)))
         except pa.ArrowException as error:
             raise SchemaError(
-                f"Arrow IPC cannot hold these rows: {str(error).splitlines()[0]}",
+                f"Arrow IPC cannot hold these rows: {first_line(error)}",
                 source=self._label,
                 hint="cast the dictionaries ('category') among the columns, or write them with stream=True.",
             ) from error

@@ -25,6 +25,7 @@ from streamframe.formats.ipc.metadata import (
     prefix_of,
 )
 from streamframe.formats.ipc.stream import decoding_of
+from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 from streamframe.plan.node import Scan
 from streamframe.plan.source import BlockReader
@@ -101,7 +102,7 @@ def _schema_message(file: RangedFile, start: int, footer: bytes) -> bytes:
         return bytes(schema.serialize())
     # A name that is no UTF-8 is a ValueError; extension types run code of others on their metadata.
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        raise damaged(file.label, start, f"its schema cannot be read: {str(error).splitlines()[0]}") from error
+        raise damaged(file.label, start, f"its schema cannot be read: {first_line(error)}") from error
 
 
 class OpenIpcFile(OpenFile):

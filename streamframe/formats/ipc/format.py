@@ -14,6 +14,7 @@ from streamframe.formats.ipc.file import IpcFooter, OpenIpcFile
 from streamframe.formats.ipc.messages import Messages, damaged
 from streamframe.formats.ipc.metadata import END_OF_STREAM, MAGIC, SCHEMA
 from streamframe.formats.ipc.stream import OpenIpcStream
+from streamframe.formats.wording import first_line
 from streamframe.io.location import Location
 from streamframe.io.ranged import RangedFile
 from streamframe.io.stream import ByteStream
@@ -90,7 +91,7 @@ def _schemas(opening: bytes, label: str, expected: pa.Schema | None) -> tuple[pa
         raise
     # A name that is no UTF-8 is a ValueError; extension types run code of others on their metadata.
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        raise damaged(label, 0, f"its schema cannot be read: {str(error).splitlines()[0]}") from error
+        raise damaged(label, 0, f"its schema cannot be read: {first_line(error)}") from error
     if expected is not None:
         require_columns(found, expected, label)
     return found, found if expected is None else expected

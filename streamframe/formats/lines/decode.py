@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from streamframe.batch import rows_without_columns
 from streamframe.errors import DecodeError
 from streamframe.formats.records import Piece
 from streamframe.formats.rejects import Errors, Reject, Salvaged
@@ -40,7 +41,7 @@ class Decoding:
         """
         lines = _split(memoryview(piece.data)[piece.start : piece.stop])
         if not len(self.schema):
-            return pa.RecordBatch.from_arrays([pa.nulls(len(lines))], names=["x"]).select([])
+            return rows_without_columns(len(lines))
         try:
             text = lines.cast(pa.string())
         except pa.ArrowInvalid as error:

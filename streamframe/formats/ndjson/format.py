@@ -15,7 +15,7 @@ from streamframe.formats.ndjson.decode import Decoding
 from streamframe.formats.ndjson.inference import infer_schema, whole_lines
 from streamframe.formats.ndjson.locating import refused
 from streamframe.formats.ndjson.parsing import require_readable
-from streamframe.formats.ndjson.records import LineRecords
+from streamframe.formats.ndjson.records import JsonLines
 from streamframe.formats.rejects import Errors, checked_errors
 from streamframe.formats.sniffing import BOM, peek
 from streamframe.formats.text_blocks import OpenText
@@ -106,7 +106,7 @@ class NdjsonFormat(FileFormat):
         except BaseException:
             stream.close()
             raise
-        records = LineRecords(stream, block_bytes=block_bytes)
+        records = JsonLines(stream, block_bytes=block_bytes)
         records.allow_records_of(self.max_record_bytes)
         opened = OpenText(records)
         try:
@@ -119,7 +119,7 @@ class NdjsonFormat(FileFormat):
         opened.decoding = Decoding(schema, schema, text, self.chosen, self.errors)
         return opened
 
-    def _inferred(self, records: LineRecords, *, surveyed: bool) -> pa.Schema:
+    def _inferred(self, records: JsonLines, *, surveyed: bool) -> pa.Schema:
         records.skip_whitespace()
         piece = records.peek_piece()
         types = dict(self.dtype)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from streamframe.batch import rows_without_columns
 from streamframe.errors import PlanError
 from streamframe.schema import is_text
 
@@ -36,7 +37,7 @@ def parsed(data: pa.Buffer, records: int, fields: pa.Schema, wanted: pa.Schema, 
     converted = [_converted(column, field.type) for column, field in zip(columns, wanted, strict=True)]
     if not converted:
         # Somebody has to be counted.
-        return pa.RecordBatch.from_arrays([pa.nulls(records)], names=["x"]).select([])
+        return rows_without_columns(records)
     return pa.RecordBatch.from_arrays(converted, schema=wanted)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from streamframe.formats.records import Records
+from streamframe.formats.records import LineRecords
 
 _WHITESPACE = b" \t\r\n"
 
 
-class LineRecords(Records):
-    """Records of one line each; the last one may lack its newline."""
+class JsonLines(LineRecords):
+    """Lines that hold an object each."""
 
     def skip_whitespace(self) -> None:
         """Pass over what stands before the first record."""
@@ -17,12 +17,6 @@ class LineRecords(Records):
                 self._start += 1
             if self._start < self._filled or not self._read_more():
                 return
-
-    def _end_of_records(self) -> int:
-        return max(self._data.rfind(b"\n", self._start, self._filled) + 1, self._start)
-
-    def _end_of_file(self, stop: int) -> int:
-        return self._filled
 
     def _endless_hint(self) -> str:
         return (

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from streamframe.errors import PlanError, SchemaError, did_you_mean
+from streamframe.errors import SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
+from streamframe.formats.codecs import checked_codec
 from streamframe.io.atomic import AtomicFile
 from streamframe.plan.context import RunContext
 
@@ -26,13 +27,7 @@ class OrcEncoding(FileEncoding):
     name: ClassVar[str] = "orc"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "compression", str(self.compression).lower())
-        if self.compression not in COMPRESSIONS:
-            near = did_you_mean(str(self.compression), COMPRESSIONS)
-            raise PlanError(
-                f"compression={self.compression!r} is not known to ORC",
-                hint=near or f"use one of {', '.join(COMPRESSIONS)}.",
-            )
+        object.__setattr__(self, "compression", checked_codec(self.compression, COMPRESSIONS, "ORC"))
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         if not len(schema):

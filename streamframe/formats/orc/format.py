@@ -17,6 +17,7 @@ from streamframe.batch import Mark
 from streamframe.errors import BudgetError, DecodeError, StreamError
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.columns import require_columns, require_unique
+from streamframe.formats.wording import first_line
 from streamframe.plan.source import Block, BlockReader, Decoded
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ class _OpenOrc(OpenFile):
                 require_columns(found, expected, file.label)
             self._schema = found if expected is None else expected
             self._stripes: int = opened.nstripes
-            self._rows: int = opened.nrows
         except BaseException:
             self.close()
             raise
@@ -196,7 +196,7 @@ class _Stripe(Block):
             data = opened_orc(self._path, self.label).read_stripe(self._index, columns=names)
             data.validate(full=True)
         except (pa.ArrowException, OSError) as error:
-            raise _damaged(self.label, f"stripe {self._index}: {_first_line(error)}") from error
+            raise _damaged(self.label, f"stripe {self._index}: {first_line(error)}") from error
         if not self._schema.names:
             return data.select([])
         columns = [data.column(name) for name in self._schema.names]
@@ -212,11 +212,7 @@ def opened_orc(path: str, label: str) -> Any:
     try:
         return orc.ORCFile(path)
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(label, _first_line(error)) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else repr(error)
+        raise _damaged(label, first_line(error)) from error
 
 
 def _damaged(label: str, why: str) -> DecodeError:

@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streamframe.batch import held_bytes
-from streamframe.errors import PlanError, SchemaError, did_you_mean
+from streamframe.errors import SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
+from streamframe.formats.codecs import checked_codec
 from streamframe.formats.parquet.options import ParquetOptions, checked_level
 from streamframe.formats.parquet.ordering import DeclaredOrder
+from streamframe.formats.wording import first_line
 from streamframe.io.atomic import AtomicFile
 from streamframe.plan.context import InOrder, RunContext
 
@@ -40,14 +42,7 @@ class ParquetEncoding(FileEncoding):
     name: ClassVar[str] = "parquet"
 
     def __post_init__(self) -> None:
-        # pandas takes None and any case.
-        object.__setattr__(self, "compression", str(self.compression).lower())
-        if self.compression not in COMPRESSIONS:
-            near = did_you_mean(str(self.compression), COMPRESSIONS)
-            raise PlanError(
-                f"compression={self.compression!r} is not known to Parquet",
-                hint=near or f"use one of {', '.join(COMPRESSIONS)}.",
-            )
+        object.__setattr__(self, "compression", checked_codec(self.compression, COMPRESSIONS, "Parquet"))
         checked_level(str(self.compression), self.level)
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
@@ -86,7 +81,7 @@ class _ParquetEncoder(Encoder):
                 self._writer.add_key_value_metadata(dict(encoding.options.metadata))
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
             raise SchemaError(
-                f"Parquet cannot hold these columns: {str(error).splitlines()[0]}",
+                f"Parquet cannot hold these columns: {first_line(error)}",
                 source=file.label,
                 hint="cast or drop the column that Parquet has no type for.",
             ) from error

@@ -20,6 +20,7 @@ from streamframe.batch import held_bytes
 from streamframe.errors import DecodeError, StreamError
 from streamframe.formats.image import FileImage
 from streamframe.formats.parquet.chunks import image_of
+from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 
 _FIRST_ROWS = 16
@@ -199,7 +200,7 @@ class translated:  # noqa: N801 - read as a word in a `with` line
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (pa.ArrowException, OSError)) and not isinstance(error, StreamError):
             raise DecodeError(
-                f"row group {self._group} cannot be decoded: {str(error).splitlines()[0] if str(error) else error!r}",
+                f"row group {self._group} cannot be decoded: {first_line(error)}",
                 source=self._label,
                 hint="the file is damaged or was cut short; write or download it again.",
             ) from error
