@@ -18,10 +18,10 @@ import pyarrow as pa
 
 from streamframe.batch import Mark
 from streamframe.engines.local import LocalRun
-from streamframe.engines.steps import in_reading_order
+from streamframe.engines.positions import require_resumable
 from streamframe.errors import PlanError
 from streamframe.options import current_options
-from streamframe.plan.checkpoint import Checkpoint, require_same_lines
+from streamframe.plan.checkpoint import Checkpoint
 from streamframe.plan.node import Node
 from streamframe.plan.report import Stats
 
@@ -99,11 +99,11 @@ class Iteration(Generic[T]):
         """
         with self._turn:
             run = self._started()
-            require_resumable(self._plan)
+            require_resumable(self._plan, "take the checkpoint of what comes before it")
             inside = self._batch_rows is None or (self._by_row and self._given < self._batch_rows)
             mark, skip = (self._before, self._given) if inside else (run.mark, 0)
             rows = (self._resume.rows if self._resume else 0) + self._rows
-            return Checkpoint(plan_lines(self._plan), run.source_at(mark).identity(mark.part), mark, skip, rows)
+            return run.checkpoint(mark, skip, rows)
 
     def stats(self) -> Stats:
         """Return what the run has done so far: a snapshot, cheap enough for a loop."""
@@ -139,21 +139,8 @@ class Iteration(Generic[T]):
         if self._run is None:
             if self._closed:
                 raise PlanError("this iteration was closed before it began", hint="iterate over the frame again.")
-            self._run = self._resumed() if self._resume else LocalRun(self._plan, self._options)
+            self._run = LocalRun(self._plan, self._options, start=self._resume)
         return self._run
-
-    def _resumed(self) -> LocalRun:
-        assert self._resume is not None
-        require_resumable(self._plan)
-        require_same_lines("step", self._resume.plan, plan_lines(self._plan))
-        mark = self._resume.mark
-        run = LocalRun(self._plan, self._options, start=mark)
-        try:
-            require_same_lines("source", self._resume.source, run.source_at(mark).identity(mark.part))
-        except BaseException:
-            run.close()
-            raise
-        return run
 
     def __enter__(self) -> Self:
         return self
@@ -177,20 +164,3 @@ class Iteration(Generic[T]):
         stats = self._run.stats()
         state = "closed" if self._closed else f"waiting on {stats.waiting_on or 'nobody'}"
         return f"<streamframe iteration: {stats.rows:,} rows, {stats.bytes_read:,} bytes read, {state}>"
-
-
-def plan_lines(plan: Node) -> tuple[str, ...]:
-    """Return the steps of a plan, in reading order, with all that tells them apart."""
-    return tuple(
-        node.describe() if node.scan is None else node.scan.source.fingerprint() for node in in_reading_order(plan)
-    )
-
-
-def require_resumable(plan: Node) -> None:
-    """Raise `PlanError` if a step of a plan cannot go on in the middle."""
-    for node in in_reading_order(plan):
-        if not node.resumable:
-            hint = "take the checkpoint of what comes before it."
-            if node.scan is None and not node.blocking:
-                hint = f'{hint[:-1]}; a function can be passed once it has a name: map_batches(fn, name="clean").'
-            raise PlanError(f"{node.describe()} cannot be continued in the middle", hint=hint)

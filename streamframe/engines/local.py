@@ -20,13 +20,15 @@ from typing import Literal, TypeVar
 import pyarrow as pa
 
 from streamframe.batch import Mark, Marked
+from streamframe.engines.positions import Identities, plan_lines, require_resumable
 from streamframe.engines.steps import Step, in_reading_order, scans_of, step_names
 from streamframe.errors import PlanError
 from streamframe.optimize.pushdown import Schemas, optimized
 from streamframe.options import Options, current_options
+from streamframe.plan.checkpoint import Checkpoint, require_same_lines
 from streamframe.plan.node import Node, Scan
 from streamframe.plan.report import Stats, worst
-from streamframe.plan.source import BlockReader, OpenSource, Source
+from streamframe.plan.source import BlockReader, OpenSource
 from streamframe.runtime.budget import Budget, Kept
 from streamframe.runtime.decoding import Rejected, RowCounts
 from streamframe.runtime.in_order import InOrder
@@ -59,6 +61,13 @@ class LocalRun:
         Default: those in force here.
     optimizer : callable
         Turns the plan into a cheaper one with the same result. Tests run plans without it.
+    start : Checkpoint, optional
+        Where the run begins: what lies before has been handed over by another. Rows that it skips still come.
+
+    Raises
+    ------
+    ResumeError
+        If the plan is not that of the checkpoint; at the first batch, if the source is not.
     """
 
     def __init__(
@@ -66,8 +75,12 @@ class LocalRun:
         plan: Node,
         options: Options | None = None,
         optimizer: Callable[[Node, Schemas], Node] = optimized,
-        start: Mark | None = None,
+        start: Checkpoint | None = None,
     ) -> None:
+        self._plan = plan
+        if start is not None:
+            require_resumable(plan, "take the checkpoint of what comes before it")
+            require_same_lines("step", start.plan, plan_lines(plan))
         self.options = options or current_options()
         self._started = time.perf_counter()
         self._budget = Budget(self.options.memory_bytes)
@@ -81,10 +94,11 @@ class LocalRun:
         self._endings = ExitStack()
         self._beside: ThreadPoolExecutor | None = None
         self._resumes = start is not None
-        self.start = start or Mark()
+        self.start = Mark() if start is None else start.mark
+        self._identities = Identities(self.start.scan, () if start is None else start.source)
         # Behind the last batch that was handed over.
         self.mark = self.start
-        self._numbered: list[Scan] = []
+        self._scans_numbered = 0
         self._steps_numbered = 0
         self._rows = 0
         self._batches = 0
@@ -107,9 +121,9 @@ class LocalRun:
         """No step: a sink or a source asks."""
         return -1
 
-    def source_at(self, mark: Mark) -> Source:
-        """Return the source in which a mark of this run lies."""
-        return self._numbered[mark.scan].source
+    def checkpoint(self, mark: Mark, skip: int, rows: int) -> Checkpoint:
+        """Return a mark of this run as another process can go on from it, with rows behind it that it has had."""
+        return Checkpoint(plan_lines(self._plan), self._identities.at(mark), mark, skip, rows)
 
     @property
     def block_bytes(self) -> int:
@@ -254,20 +268,20 @@ class LocalRun:
             steps.insert(0, Step(self._names.of(bottom), bottom.apply))
             (bottom,) = bottom.inputs
         if bottom.scan is not None:
-            self._numbered.append(bottom.scan)
-            return self._scan(bottom.scan, steps, len(self._numbered) - 1)
+            self._scans_numbered += 1
+            return self._scan(bottom.scan, steps, self._scans_numbered - 1)
         if bottom.only_rejects:
             return _with_steps(self._rejects(bottom), steps)
         prepare = [Step(self._names.of(node), node.prepare)] if node.prepares else []
         self._steps_numbered += 1
         context = _StepContext(self, self._steps_numbered)
-        first = len(self._numbered)
+        first = self._scans_numbered
         streams = []
         for child in node.inputs:
             stream = self._build(child, prepare)
             # Inputs run one behind another: those before the start have been read to their ends.
-            streams.append(stream if len(self._numbered) > self.start.scan else iter(()))
-        if not first <= self.start.scan < len(self._numbered):
+            streams.append(stream if self._scans_numbered > self.start.scan else iter(()))
+        if not first <= self.start.scan < self._scans_numbered:
             context.start = Mark(scan=first)
         made = self._names.marked(node, node.run(streams, context))
         return _with_steps(made, above) if above else made
@@ -276,6 +290,11 @@ class LocalRun:
         start = self.start if self._resumes and number == self.start.scan and self.start.inside else None
         with self._names.located(scan):
             opened = self._opened.pop(id(scan.source), None) or scan.source.open(self)
+            try:
+                self._identities.opened(number, opened)
+            except BaseException:
+                opened.close()
+                raise
             reader = opened.read(replace(scan, start=start))
         self._readers.append(reader)
         counts = RowCounts(self.rejected, start)

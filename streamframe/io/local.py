@@ -76,6 +76,10 @@ class LocalLocation(Location):
         path_below = below(path.replace(os.sep, "/"), self.path.replace(os.sep, "/"))
         return LocalLocation(label=path, path=path, below=path_below)
 
+    @property
+    def identity_is_cheap(self) -> bool:
+        return True
+
     def identity(self) -> str:
         try:
             found = os.stat(self.path)

@@ -101,6 +101,11 @@ class Location(ABC):
         stream = self._open_content(codec)
         return stream if encoding == "utf-8" else TranscodedStream(stream, encoding)
 
+    @property
+    def identity_is_cheap(self) -> bool:
+        """Asking for it takes no connection."""
+        return False
+
     def identity(self) -> str:
         """Return what changes when the content does, as far as a look at its start can tell."""
         with self.open_stream(compression=None) as stream:

@@ -78,10 +78,6 @@ class Source(ABC):
         """Return what tells this source from others that describe themselves alike; no secrets."""
         return self.describe()
 
-    def identity(self, part: int) -> tuple[str, ...]:
-        """Return lines that change when what is read up to this part does; may do I/O."""
-        return ()
-
     @property
     def known_schema(self) -> pa.Schema | None:
         """The schema, where it is known without I/O."""
@@ -121,6 +117,10 @@ class OpenSource(ABC):
     @abstractmethod
     def read(self, scan: Scan) -> BlockReader:
         """Start reading what the scan asks for. The reader then owns what was opened."""
+
+    def identity(self, part: int) -> str:
+        """Return what changes when the content of a part does, also while and after it is read; may do I/O."""
+        return ""
 
     @abstractmethod
     def close(self) -> None:

@@ -66,10 +66,6 @@ class Files(Source):
     def fingerprint(self) -> str:
         return f"{self.describe()} as {self.format!r}, schema={self.schema_over!r}, hive={self.hive!r}"
 
-    def identity(self, part: int) -> tuple[str, ...]:
-        locations = self.paths.expand(self.format.suffixes)
-        return tuple(f"{one.label}: {one.identity()}" for one in locations[: part + 1])
-
     @property
     def known_schema(self) -> pa.Schema | None:
         found = self.frozen.found
@@ -114,12 +110,24 @@ class _Parts:
         self.files = files
         self.locations = locations
         self._block_bytes = block_bytes
+        self._identities: dict[int, str] = {}
+
+    def identity(self, part: int) -> str:
+        """Return what a file was like when it was opened, or now if that takes a connection."""
+        if part >= len(self.locations):
+            return "nothing"
+        if part not in self._identities:
+            self._identities[part] = self.locations[part].identity()
+        return f"{self.locations[part].label}: {self._identities[part]}"
 
     def open(self, part: int) -> OpenFile:
         """Open a file, under the frozen schema once there is one."""
         location = self.locations[part]
         expected = self._expected(part)
         try:
+            if location.identity_is_cheap:
+                # Before it is read: a file that is replaced later is another one.
+                self._identities[part] = location.identity()
             return self.files.format.open(location, expected=expected, block_bytes=self._block_bytes)
         except StreamError as error:
             raise error.locate(source=location.label, part=part) from error.__cause__
@@ -156,6 +164,9 @@ class _OpenFiles(OpenSource):
         rows = RowsBefore(scan.start)
         readers = (lambda part=part: self._read(scan, part, rows) for part in kept)
         return _FilesReader(readers, rows, single=len(kept) == 1)
+
+    def identity(self, part: int) -> str:
+        return self._parts.identity(part)
 
     def close(self) -> None:
         if self._first is not None:

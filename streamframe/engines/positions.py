@@ -1,0 +1,68 @@
+"""Where a run is in its input, in terms that another process can go on from."""
+
+from __future__ import annotations
+
+from streamframe.batch import Mark
+from streamframe.engines.steps import in_reading_order
+from streamframe.errors import PlanError
+from streamframe.plan.checkpoint import require_same_lines
+from streamframe.plan.node import Node
+from streamframe.plan.source import OpenSource
+
+
+class Identities:
+    """What the sources of a run were like, part by part, up to any mark.
+
+    Parameters
+    ----------
+    scan : int
+        The scan in which the run starts.
+    start : tuple of str
+        What was read of it before, by an earlier run.
+    """
+
+    def __init__(self, scan: int, start: tuple[str, ...]) -> None:
+        self._scan = scan
+        self._start = start
+        self._opened: dict[int, OpenSource] = {}
+        self._found: dict[int, list[str]] = {}
+
+    def opened(self, scan: int, source: OpenSource) -> None:
+        """Take note of a source that is about to be read.
+
+        Raises
+        ------
+        ResumeError
+            If it is not what the earlier run has read.
+        """
+        self._opened[scan] = source
+        if scan == self._scan:
+            require_same_lines("source", self._start, self._up_to(scan, len(self._start)))
+
+    def at(self, mark: Mark) -> tuple[str, ...]:
+        """Return a line for each part up to the mark."""
+        if mark.scan not in self._opened:
+            return self._start if mark.scan == self._scan else ()
+        return self._up_to(mark.scan, mark.part + 1)
+
+    def _up_to(self, scan: int, parts: int) -> tuple[str, ...]:
+        found, source = self._found.setdefault(scan, []), self._opened[scan]
+        found.extend(source.identity(part) for part in range(len(found), parts))
+        return tuple(found[:parts])
+
+
+def plan_lines(plan: Node) -> tuple[str, ...]:
+    """Return the steps of a plan, in reading order, with all that tells them apart."""
+    return tuple(
+        node.describe() if node.scan is None else node.scan.source.fingerprint() for node in in_reading_order(plan)
+    )
+
+
+def require_resumable(plan: Node, instead: str) -> None:
+    """Raise `PlanError` if a step of a plan cannot go on in the middle; the hint says what to do instead."""
+    for node in in_reading_order(plan):
+        if not node.resumable:
+            hint = f"{instead}."
+            if node.scan is None and not node.blocking:
+                hint = f'{instead}; a function can be passed once it has a name: map_batches(fn, name="clean").'
+            raise PlanError(f"{node.describe()} cannot be continued in the middle", hint=hint)
