@@ -16,7 +16,6 @@ from typing import Generic, Self, TypeVar
 
 import pyarrow as pa
 
-from streamframe.batch import Mark
 from streamframe.engines.local import LocalRun
 from streamframe.engines.positions import require_resumable
 from streamframe.errors import PlanError
@@ -51,14 +50,11 @@ class Iteration(Generic[T]):
         self._unfold = unfold
         self._by_row = by_row
         self._resume = resume
-        # Of the batch under way: where it starts, and how many of its rows were handed over.
-        self._before = Mark() if resume is None else resume.mark
-        self._given = self._skip = 0 if resume is None else resume.skip
-        self._batch_rows: int | None = None
+        # Of the batch under way: how many of its rows were handed over, where they go one by one.
+        self._given = 0
         self._options = current_options()
         self._run: LocalRun | None = None
         self._items: Iterator[T] = iter(())
-        self._rows = 0
         self._closed = False
         self._error: Exception | None = None
         # Not taken by `close`, which has to free a `next` that waits. Reentrant, for a user's
@@ -100,10 +96,9 @@ class Iteration(Generic[T]):
         with self._turn:
             run = self._started()
             require_resumable(self._plan, "take the checkpoint of what comes before it")
-            inside = self._batch_rows is None or (self._by_row and self._given < self._batch_rows)
-            mark, skip = (self._before, self._given) if inside else (run.mark, 0)
-            rows = (self._resume.rows if self._resume else 0) + self._rows
-            return run.checkpoint(mark, skip, rows)
+            position = run.position(self._given if self._by_row else None)
+            assert position is not None
+            return position
 
     def stats(self) -> Stats:
         """Return what the run has done so far: a snapshot, cheap enough for a loop."""
@@ -118,17 +113,9 @@ class Iteration(Generic[T]):
 
     def _next_batch(self) -> pa.RecordBatch:
         try:
-            run = self._started()
-            while True:
-                before = run.mark
-                data = next(run).data
-                dropped = min(self._skip, data.num_rows)
-                self._skip -= dropped
-                if dropped < data.num_rows or not data.num_rows:
-                    break
-            self._before, self._given, self._batch_rows = before, dropped, data.num_rows
-            self._rows += data.num_rows - dropped
-            return data.slice(dropped) if dropped else data
+            data = next(self._started()).data
+            self._given = 0
+            return data
         except BaseException as error:
             if isinstance(error, Exception) and not isinstance(error, StopIteration):
                 self._error = error

@@ -20,7 +20,7 @@ from typing import Literal, TypeVar
 import pyarrow as pa
 
 from streamframe.batch import Mark, Marked
-from streamframe.engines.positions import Identities, plan_lines, require_resumable
+from streamframe.engines.positions import Identities, is_resumable, plan_lines, require_resumable
 from streamframe.engines.steps import Step, in_reading_order, scans_of, step_names
 from streamframe.errors import PlanError
 from streamframe.optimize.pushdown import Schemas, optimized
@@ -62,7 +62,7 @@ class LocalRun:
     optimizer : callable
         Turns the plan into a cheaper one with the same result. Tests run plans without it.
     start : Checkpoint, optional
-        Where the run begins: what lies before has been handed over by another. Rows that it skips still come.
+        Where the run begins: what lies before has been handed over by another.
 
     Raises
     ------
@@ -96,8 +96,11 @@ class LocalRun:
         self._resumes = start is not None
         self.start = Mark() if start is None else start.mark
         self._identities = Identities(self.start.scan, () if start is None else start.source)
-        # Behind the last batch that was handed over.
-        self.mark = self.start
+        # Around the last batch that was handed over; at its start lie rows that were handed over by another run.
+        self._before = self._mark = self.start
+        self._skip = 0 if start is None else start.skip
+        self._skipped = self._latest_rows = 0
+        self._rows_by_others = 0 if start is None else start.rows
         self._scans_numbered = 0
         self._steps_numbered = 0
         self._rows = 0
@@ -121,9 +124,17 @@ class LocalRun:
         """No step: a sink or a source asks."""
         return -1
 
-    def checkpoint(self, mark: Mark, skip: int, rows: int) -> Checkpoint:
-        """Return a mark of this run as another process can go on from it, with rows behind it that it has had."""
-        return Checkpoint(plan_lines(self._plan), self._identities.at(mark), mark, skip, rows)
+    def position(self, rows: int | None = None) -> Checkpoint | None:
+        """Return where the run is, in terms that another process can go on from; None if none can.
+
+        It lies behind so many rows of the latest batch; by default, behind all of it.
+        """
+        if not is_resumable(self._plan):
+            return None
+        left = 0 if rows is None else self._latest_rows - rows
+        mark, skip = (self._before, self._skipped + self._latest_rows - left) if left else (self._mark, self._skip)
+        before = self._rows_by_others + self._rows - left
+        return Checkpoint(plan_lines(self._plan), self._identities.at(mark), mark, skip, before)
 
     @property
     def block_bytes(self) -> int:
@@ -158,7 +169,11 @@ class LocalRun:
 
     def __next__(self) -> Marked:
         try:
-            batch = next(self._stream)
+            data, mark = next(self._stream)
+            while 0 < data.num_rows <= self._skip:
+                self._skip -= data.num_rows
+                self._mark = mark
+                data, mark = next(self._stream)
         except BaseException:
             # The end, an error or Ctrl-C: nothing more will come, so nothing may be left of the reading.
             self._close_sources()
@@ -168,10 +183,15 @@ class LocalRun:
             raise StopIteration
         if self._first_batch_s is None:
             self._first_batch_s = time.perf_counter() - self._started
-        self.mark = batch.mark
-        self._rows += batch.data.num_rows
+        self._before, self._mark = self._mark, mark
+        self._skipped = min(self._skip, data.num_rows)
+        self._skip -= self._skipped
+        if self._skipped:
+            data = data.slice(self._skipped)
+        self._latest_rows = data.num_rows
+        self._rows += data.num_rows
         self._batches += 1
-        return batch
+        return Marked(data, mark)
 
     def stats(self) -> Stats:
         """Return what the run has done so far: a snapshot."""
@@ -347,6 +367,9 @@ class _StepContext:
         self.spill = run.spill
         self.schema_of = run.schema_of
         self.at_end = run.at_end
+
+    def position(self, rows: int | None = None) -> None:
+        """Nowhere: what a step hands on is not yet what the run hands over."""
 
 
 def peek_schema(plan: Node) -> pa.Schema:

@@ -58,6 +58,11 @@ def plan_lines(plan: Node) -> tuple[str, ...]:
     )
 
 
+def is_resumable(plan: Node) -> bool:
+    """Tell whether every step of a plan can go on in the middle."""
+    return all(node.resumable for node in in_reading_order(plan))
+
+
 def require_resumable(plan: Node, instead: str) -> None:
     """Raise `PlanError` if a step of a plan cannot go on in the middle; the hint says what to do instead."""
     for node in in_reading_order(plan):

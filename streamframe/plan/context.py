@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from streamframe.batch import Mark
 from streamframe.options import Options
+from streamframe.plan.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from streamframe.plan.node import Node
@@ -79,6 +80,13 @@ class RunContext(Protocol):
     @property
     def start(self) -> Mark:
         """Where the run begins: what lies before has been handed on by another."""
+        ...
+
+    def position(self, rows: int | None = None) -> Checkpoint | None:
+        """Return where the run is, in terms that another process can go on from; None if none can.
+
+        It lies behind so many rows of the latest batch that was handed over; by default, behind all of it.
+        """
         ...
 
     def hold(self) -> Hold:

@@ -7,11 +7,13 @@ behind. Exactly one of the two ends a sink that was started; where `commit` rais
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import pyarrow as pa
 
+from streamframe.plan.checkpoint import Checkpoint
 from streamframe.plan.context import RunContext
 
 
@@ -28,6 +30,26 @@ class Written(NamedTuple):
 
     files: tuple[str, ...] = ()
     bytes_written: int = 0
+
+
+class Found(ABC):
+    """A target that was opened together with what an earlier run has left there.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint or None
+        Behind the rows that are there; None if there are none.
+    """
+
+    checkpoint: Checkpoint | None = None
+
+    @abstractmethod
+    def start(self, schema: pa.Schema, context: RunContext) -> OpenSink:
+        """Go on behind the checkpoint."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Let go of it as it is, before `start`."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +95,16 @@ class Sink(ABC):
 
         `context.options` are those of the run, and `context.hold()` accounts for bytes that are kept.
         """
+
+    def find(self, plan: Sequence[str]) -> Found | None:
+        """Open the target to go on with what an earlier run of this plan has left; None for a sink that starts anew.
+
+        Raises
+        ------
+        ResumeError
+            If what is there comes from another plan.
+        """
+        return None
 
     def describe(self) -> str:
         """Return the sink as a person would type it, without secrets; it names the run in the progress line."""
