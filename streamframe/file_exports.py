@@ -10,6 +10,7 @@ from typing import Any
 
 from streamframe.display.progress import ProgressLine
 from streamframe.engines.exporting import export
+from streamframe.engines.positions import require_resumable
 from streamframe.engines.steps import scans_of
 from streamframe.errors import PlanError
 from streamframe.formats.base import FileEncoding
@@ -54,6 +55,7 @@ class FileExports:
         max_open_files: int = MAX_OPEN_FILES,
         mode: Mode | None = None,
         success_marker: bool = False,
+        resume: bool = False,
         rejects: Any = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
@@ -109,6 +111,12 @@ class FileExports:
             in one step, or ``"append"`` to them.
         success_marker
             Write an empty file ``_SUCCESS`` as well.
+        resume
+            Write a directory, and keep beside it what is complete when the run ends early, however it does. The same
+            call goes on behind that, and does nothing where all is written; it refuses if the plan, or what it
+            has read, was changed. Without `resume`, an export begins anew, and clears what was kept. A file is complete
+            at `max_file_bytes` (here by default 64 MB) or `max_rows_per_file`; with `partition_by`, all are every
+            256 MB of rows in memory. Functions in the plan need a `name`.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
             suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
@@ -151,6 +159,7 @@ class FileExports:
             max_open_files=max_open_files,
             mode=mode,
             success_marker=success_marker,
+            resume=resume,
         )
         return self._export(path, encoding, layout, rejects, storage_options)
 
@@ -173,6 +182,7 @@ class FileExports:
         max_open_files: int = MAX_OPEN_FILES,
         mode: Mode | None = None,
         success_marker: bool = False,
+        resume: bool = False,
         rejects: Any = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
@@ -231,6 +241,7 @@ class FileExports:
             max_open_files=max_open_files,
             mode=mode,
             success_marker=success_marker,
+            resume=resume,
         )
         return self._export(
             path, CsvEncoding(header=header, style=style, compression=compression), layout, rejects, storage_options
@@ -247,6 +258,7 @@ class FileExports:
         max_open_files: int = MAX_OPEN_FILES,
         mode: Mode | None = None,
         success_marker: bool = False,
+        resume: bool = False,
         rejects: Any = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
@@ -286,6 +298,7 @@ class FileExports:
             max_open_files=max_open_files,
             mode=mode,
             success_marker=success_marker,
+            resume=resume,
         )
         return self._export(path, NdjsonEncoding(compression), layout, rejects, storage_options)
 
@@ -301,6 +314,7 @@ class FileExports:
         max_open_files: int = MAX_OPEN_FILES,
         mode: Mode | None = None,
         success_marker: bool = False,
+        resume: bool = False,
         rejects: Any = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
@@ -341,6 +355,7 @@ class FileExports:
             max_open_files=max_open_files,
             mode=mode,
             success_marker=success_marker,
+            resume=resume,
         )
         return self._export(path, IpcEncoding(compression, stream), layout, rejects, storage_options)
 
@@ -355,6 +370,7 @@ class FileExports:
         max_open_files: int = MAX_OPEN_FILES,
         mode: Mode | None = None,
         success_marker: bool = False,
+        resume: bool = False,
         rejects: Any = None,
         storage_options: Mapping[str, Any] | None = None,
         **foreign: Any,
@@ -392,6 +408,7 @@ class FileExports:
             max_open_files=max_open_files,
             mode=mode,
             success_marker=success_marker,
+            resume=resume,
         )
         return self._export(path, OrcEncoding(compression), layout, rejects, storage_options)
 
@@ -406,11 +423,21 @@ class FileExports:
         sink: Sink = File(path, encoding, storage_options)
         if layout is not None:
             sink = Directory(path, encoding, layout, storage_options)
+            if layout.resume:
+                self._require_resumable(rejects)
         beside = None
         if rejects is not None:
             require_quarantine(self._plan)
             beside = file_sink(rejects, "rejects", storage_options)
         return self._into(sink, beside)
+
+    def _require_resumable(self, rejects: Any) -> None:
+        require_resumable(self._plan, "export it without resume=True")
+        if rejects is not None:
+            raise PlanError(
+                "rejects= cannot be continued with resume=True: those of an earlier run would be missing",
+                hint="export the frame's rejects() by themselves.",
+            )
 
     def _into(self, sink: Sink, beside: Sink | None = None) -> RunReport:
         with ProgressLine(sink.describe(), current_options().progress) as line:

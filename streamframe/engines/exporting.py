@@ -6,9 +6,11 @@ from contextlib import ExitStack
 from typing import Protocol
 
 from streamframe.engines.local import LocalRun
+from streamframe.engines.positions import plan_lines
+from streamframe.errors import ResumeError
 from streamframe.plan.node import Node
 from streamframe.plan.report import RunReport, Stats
-from streamframe.plan.sink import OpenSink, Sink, Written
+from streamframe.plan.sink import Found, OpenSink, Sink, Written
 from streamframe.plan.source import REJECTS
 
 
@@ -28,19 +30,28 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Si
     """Run a plan into a sink; the target is new and whole afterwards, or as it was.
 
     What cannot be read goes to `rejects`, if that is given. It is committed first: where the target is
-    new, so is what is missing in it.
+    new, so is what is missing in it. A sink that goes on with what an earlier run has left finds that first, and says
+    where this run begins.
 
     Raises
     ------
     StreamError
         Whatever stopped the run; the sinks have been aborted then.
     """
-    run = LocalRun(plan)
+    found = sink.find(plan_lines(plan))
+    start = None if found is None else found.checkpoint
+    try:
+        run = LocalRun(plan, start=start)
+    except BaseException as error:
+        if found is not None:
+            found.abort()
+            _advise(error, found)
+        raise
     opened: list[OpenSink] = []
     written: list[Written] = []
     try:
         try:
-            opened.append(sink.start(run.schema, run))
+            opened.append((found or sink).start(run.schema, run))
             if rejects is not None:
                 opened.append(rejects.start(REJECTS, run))
                 run.rejected.take = opened[1].write
@@ -51,16 +62,19 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Si
             while opened:
                 written.append(opened[-1].commit())
                 opened.pop()
-        except BaseException:
+        except BaseException as error:
             with ExitStack() as aborting:
                 for each in opened:
                     aborting.callback(each.abort)
+            if found is not None:
+                _advise(error, found)
             raise
     finally:
         run.close()
     stats = run.stats()
+    kept_rows = 0 if start is None else start.rows
     return RunReport(
-        rows=stats.rows,
+        rows=kept_rows + stats.rows,
         bytes_written=sum(each.bytes_written for each in written),
         files=tuple(file for each in reversed(written) for file in each.files),
         seconds=stats.seconds,
@@ -72,4 +86,13 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Si
         completeness=stats.completeness,
         rejected=stats.rejected,
         nulled=stats.nulled,
+        kept_rows=kept_rows,
     )
+
+
+def _advise(error: BaseException, found: Found) -> None:
+    """Say what is left for another run, or how to do without it."""
+    if isinstance(error, ResumeError):
+        error.hint = found.instead
+    elif found.kept:
+        error.add_note(f"streamframe: {found.kept}")

@@ -6,14 +6,20 @@ What makes it new is, on this machine, one rename of a whole directory; a store 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
+import secrets
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from streamframe.errors import SinkError
 from streamframe.io.atomic_file import AtomicFile
 
 Mode = Literal["error", "overwrite", "append"]
+# Tells of the manifest of a directory whether this run goes on behind its files.
+Continues = Callable[[bytes], bool]
 
 # A leading underscore: pyarrow, DuckDB, Spark and our readers take such a file for no data.
 MANIFEST = "_streamframe.json"
@@ -70,14 +76,20 @@ class AtomicDirectory(ABC):
         Paths below the directory that files must not be given.
     manifest : bytes or None
         The manifest of the files that stay; None if none stay.
+    run : str
+        Names the run that writes: the key ``"run"`` of its manifests.
+    saved : bytes or None
+        The manifest that an earlier run has saved before it was stopped, and which this one takes over, with its name.
     """
 
     file_bytes: int = BUFFER_BYTES
     taken: frozenset[str] = frozenset()
     manifest: bytes | None = None
+    saved: bytes | None = None
 
     def __init__(self, label: str) -> None:
         self.label = label
+        self.run = secrets.token_hex(8)
 
     @abstractmethod
     def create(self, name: str) -> PartFile:
@@ -87,6 +99,20 @@ class AtomicDirectory(ABC):
         ------
         SinkError
             If it cannot be opened.
+        """
+
+    @abstractmethod
+    def keep(self, files: Mapping[str, int]) -> bool:
+        """Remove what an earlier run has left, but for these files; tell whether each is there with so many bytes."""
+
+    @abstractmethod
+    def save(self, manifest: bytes) -> None:
+        """Let the completed files outlast this run, for another that goes on behind them.
+
+        Raises
+        ------
+        SinkError
+            If that fails; what was saved before still is.
         """
 
     @abstractmethod
@@ -101,11 +127,29 @@ class AtomicDirectory(ABC):
 
     @abstractmethod
     def abort(self) -> None:
-        """Throw away what was written; safe twice, and after `commit`."""
+        """Throw away what was written and not saved; safe twice, and after `commit`."""
 
 
-def not_empty(label: str) -> SinkError:
-    """Return the error for a directory that `mode="error"` leaves alone."""
+def is_of_run(manifest: bytes, run: str) -> bool:
+    """Tell whether a manifest was written by this run."""
+    with contextlib.suppress(ValueError, AttributeError):
+        return bool(json.loads(manifest).get("run") == run)
+    return False
+
+
+def check_mode(label: str, mode: Mode, manifest: bytes | None, continues: Continues | None) -> None:
+    """Raise `SinkError` if a directory may not get more files, or it is not known which of its own are whole."""
+    if mode == "error" and not (manifest is not None and continues is not None and continues(manifest)):
+        raise _not_empty(label)
+    if manifest is None:
+        raise SinkError(
+            f"{label} holds files but no {MANIFEST}, so it is not known which of them are whole",
+            source=label,
+            hint='append to directories that streamframe has written, or pass mode="overwrite".',
+        )
+
+
+def _not_empty(label: str) -> SinkError:
     return SinkError(
         f"{label} holds files already",
         source=label,
@@ -123,13 +167,3 @@ def check_replaceable(label: str, names: frozenset[str], suffix: str) -> None:
                 source=label,
                 hint="name another directory, or clear this one first.",
             )
-
-
-def check_continued(label: str, manifest: bytes | None) -> None:
-    """Raise `SinkError` if there is no manifest to add to."""
-    if manifest is None:
-        raise SinkError(
-            f"{label} holds files but no {MANIFEST}, so it is not known which of them are whole",
-            source=label,
-            hint='append to directories that streamframe has written, or pass mode="overwrite".',
-        )

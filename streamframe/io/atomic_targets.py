@@ -172,14 +172,14 @@ def creating(label: str, directory: str) -> Iterator[None]:
         raise sink_error(label, getattr(error, "errno", None), f"cannot be created: {error}", None) from error
 
 
-def mode_of(path: str) -> int:
-    """Return the mode of the file that is replaced, or that a new file would get."""
+def mode_of(path: str, new: int = 0o666) -> int:
+    """Return the mode of what is replaced, or that a new file (or directory, `0o777`) would get."""
     with contextlib.suppress(OSError):
         return stat.S_IMODE(os.stat(path).st_mode)
     # Only by setting it can it be read; a file that another thread makes meanwhile is more private.
     umask = os.umask(0o077)
     os.umask(umask)
-    return 0o666 & ~umask
+    return new & ~umask
 
 
 def sync(path: str) -> None:

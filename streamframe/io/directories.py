@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from streamframe.errors import PlanError
-from streamframe.io.atomic_directory import AtomicDirectory, Mode
+from streamframe.io.atomic_directory import AtomicDirectory, Continues, Mode
 from streamframe.io.directory_local import LocalDirectory
 from streamframe.io.directory_store import StoreDirectory
 from streamframe.io.http import HttpLocation
@@ -17,7 +17,12 @@ from streamframe.io.remote import RemoteLocation, filesystem_and_path
 
 
 def open_directory(
-    target: Any, *, mode: Mode, suffix: str, storage_options: Mapping[str, Any] | None = None
+    target: Any,
+    *,
+    mode: Mode,
+    suffix: str,
+    continues: Continues | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> AtomicDirectory:
     """Open a directory so that it changes at `commit` only.
 
@@ -29,6 +34,9 @@ def open_directory(
         What to do with files that are there: refuse, replace all of them in one step, or keep them.
     suffix
         Of the files that will be written: what is replaced must be of their kind.
+    continues
+        Take over what an earlier run has saved. It tells of the manifest of a directory that holds files whether this
+        run goes on behind them: then `mode="error"` allows it.
     storage_options
         What fsspec takes for the scheme.
 
@@ -46,12 +54,12 @@ def open_directory(
     if isinstance(location, HttpLocation):
         raise PlanError(f"{label} cannot be written: http(s) is for reading", hint="write to a directory or a store.")
     if isinstance(location, LocalLocation):
-        return LocalDirectory(label, location.path, mode, suffix)
+        return LocalDirectory(label, location.path, mode, suffix, continues)
     assert isinstance(location, RemoteLocation)
     fs, path = filesystem_and_path(location)
     if "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol):
-        return LocalDirectory(label, path, mode, suffix)
-    return StoreDirectory(label, location.uri, fs, path, mode, suffix)
+        return LocalDirectory(label, path, mode, suffix, continues)
+    return StoreDirectory(label, location.uri, fs, path, mode, suffix, continues)
 
 
 def is_directory(target: Any, storage_options: Mapping[str, Any] | None = None) -> bool:

@@ -6,6 +6,9 @@ Rules:
   are hard links in the sibling: so that is one step as well.
 * What a reader can see: who lists the directory gets the old set or the new one. Open files stay what they
   are. A list made before that step and opened after it meets new files under the same names, or none.
+* What a run saves is a manifest in its sibling; one that is to go on there takes the sibling over. The manifest names
+  the run as the sibling does: so the old directory, which stands there when a run was killed right after it had changed
+  places, is not taken for what was saved.
 * Whoever writes holds `flock` on its sibling, which ends with the process however that ends. So a sibling
   that is not locked was left behind, and the next run into the same directory removes it.
 * Where two paths cannot change places, there are two renames. A process killed between them leaves no
@@ -17,47 +20,45 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
-import secrets
 import shutil
 import stat
-from collections.abc import Iterator
-from hashlib import sha256
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from streamframe.errors import SinkError
 from streamframe.io.atomic_directory import (
     MANIFEST,
     AtomicDirectory,
+    Continues,
     Mode,
     PartFile,
-    check_continued,
+    check_mode,
     check_replaceable,
-    not_empty,
 )
 from streamframe.io.atomic_file import sink_error, translating
-from streamframe.io.atomic_targets import creating, sync
+from streamframe.io.atomic_targets import creating, mode_of, sync
 from streamframe.io.exchange import exchange
 from streamframe.io.flock import try_lock
-
-_KEPT_LETTERS = 40
+from streamframe.io.leavings import mend, start_of
 
 
 class LocalDirectory(AtomicDirectory):
     """A private sibling, which takes the directory's place at the end."""
 
-    def __init__(self, label: str, path: str, mode: Mode, suffix: str) -> None:
+    def __init__(self, label: str, path: str, mode: Mode, suffix: str, continues: Continues | None = None) -> None:
         super().__init__(label)
         self._mode = mode
+        self._continues = continues
         self._done = False
+        self._lock_of_target: int | None = None
         self._locks: list[int] = []
+        # Folders with completed files that the disk may not know of yet.
+        self._unsynced: set[str] = set()
         path = os.path.realpath(path)  # a symlink stays, and what it leads to is replaced
         parent, name = os.path.split(path)
         self._path, self._parent = path, parent
-        self._start = _start_of(name)
-        token = secrets.token_hex(8)
-        self._staging = os.path.join(parent, f"{self._start}{token}.tmp")
-        self._aside = os.path.join(parent, f"{self._start}{token}.old")
+        self._start = start_of(name)
+        self._name_siblings()
         try:
             self._open(suffix)
         except BaseException:
@@ -66,13 +67,22 @@ class LocalDirectory(AtomicDirectory):
 
     def _open(self, suffix: str) -> None:
         with creating(self.label, self._parent):
-            mend(self._path, self._start)
+            left = mend(self._path, self._start, take_over=self._continues is not None)
+            if left is not None:
+                self.run, self.saved = left.run, left.manifest
+                self._locks.append(left.lock)
+                self._name_siblings()
             self._check(suffix)
-            os.mkdir(self._staging)
-            self._permissions = stat.S_IMODE(os.stat(self._path if self._present else self._staging).st_mode)
-            os.chmod(self._staging, 0o700)
+            self._permissions = mode_of(self._path, 0o777)
+            if left is not None:
+                return
+            os.mkdir(self._staging, 0o700)
             # A run that starts at this very moment may take it for one left behind, and remove it: then this raises.
             self._lock(self._staging)
+
+    def _name_siblings(self) -> None:
+        self._staging = os.path.join(self._parent, f"{self._start}{self.run}.tmp")
+        self._aside = os.path.join(self._parent, f"{self._start}{self.run}.old")
 
     def _check(self, suffix: str) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -80,26 +90,26 @@ class LocalDirectory(AtomicDirectory):
                 raise sink_error(self.label, errno.ENOTDIR, "is a file", "remove it, or name another directory.")
         self._present = os.path.isdir(self._path)
         if self._present:
-            self._lock(self._path)
+            self._lock_of_target = self._lock(self._path)
         names = frozenset(_files(self._path))
         if not names:
             return
-        if self._mode == "error":
-            raise not_empty(self.label)
         if self._mode == "overwrite":
             check_replaceable(self.label, names, suffix)
             return
+        manifest = None
         with contextlib.suppress(FileNotFoundError):
-            self.manifest = Path(self._path, MANIFEST).read_bytes()
-        check_continued(self.label, self.manifest)
-        self.taken = names
+            manifest = Path(self._path, MANIFEST).read_bytes()
+        check_mode(self.label, self._mode, manifest, self._continues)
+        self.manifest, self.taken = manifest, names
 
-    def _lock(self, path: str) -> None:
+    def _lock(self, path: str) -> int:
         fd = os.open(path, os.O_RDONLY)
         self._locks.append(fd)
         # Another export may have put a new directory there after this one was opened.
-        if try_lock(fd) is False or not os.path.samestat(os.stat(path), os.fstat(fd)):
+        if try_lock(fd) is False or not _is_open(path, fd):
             raise sink_error(self.label, errno.EBUSY, "is being written by another export", "wait until it is done.")
+        return fd
 
     def _unlock(self) -> None:
         while self._locks:
@@ -109,7 +119,31 @@ class LocalDirectory(AtomicDirectory):
         path = os.path.join(self._staging, *name.split("/"))
         with translating(self.label, "written", ()):
             os.makedirs(os.path.dirname(path), exist_ok=True)
+            self._unsynced.add(os.path.dirname(path))
             return _LocalPart(os.path.join(self._path, name), path)
+
+    def keep(self, files: Mapping[str, int]) -> bool:
+        for name in _files(self._staging):
+            if name not in files and name != MANIFEST:
+                os.unlink(os.path.join(self._staging, name))
+        self.taken |= files.keys()
+        return all(_size(os.path.join(self._staging, name)) == nbytes for name, nbytes in files.items())
+
+    def save(self, manifest: bytes) -> None:
+        with translating(self.label, "saved", ()):
+            # The files have been synced one by one; their names come before the manifest that tells of them.
+            while self._unsynced:
+                sync(self._unsynced.pop())
+            self._write_manifest(manifest)
+            sync(self._staging)
+        self.saved = manifest
+
+    def _write_manifest(self, manifest: bytes) -> None:
+        new = f"{MANIFEST}.new"
+        with self.create(new) as file:
+            file.write(manifest)
+            file.commit()
+        os.replace(os.path.join(self._staging, new), os.path.join(self._staging, MANIFEST))
 
     def commit(self, manifest: bytes) -> None:
         with translating(self.label, "completed", ()):
@@ -117,9 +151,7 @@ class LocalDirectory(AtomicDirectory):
                 # Listed again: what others have added meanwhile stays as well.
                 for name in sorted({*_files(self._path)} - {MANIFEST}):
                     self._keep(name)
-            with self.create(MANIFEST) as file:
-                file.write(manifest)
-                file.commit()
+            self._write_manifest(manifest)
             for folder, _, _ in os.walk(self._staging):
                 sync(folder)
             os.chmod(self._staging, self._permissions)
@@ -143,7 +175,7 @@ class LocalDirectory(AtomicDirectory):
     def _take_place(self) -> None:
         if not self._present:
             os.rename(self._staging, self._path)
-        elif not os.path.samestat(os.stat(self._path), os.fstat(self._locks[0])):
+        elif self._lock_of_target is None or not _is_open(self._path, self._lock_of_target):
             raise SinkError(f"{self.label} was replaced by somebody else meanwhile", source=self.label)
         elif exchange(self._staging, self._path):
             shutil.rmtree(self._staging, ignore_errors=True)
@@ -161,7 +193,8 @@ class LocalDirectory(AtomicDirectory):
             # Stopped between two renames.
             if os.path.isdir(self._aside) and not os.path.lexists(self._path):
                 os.rename(self._aside, self._path)
-            shutil.rmtree(self._staging, ignore_errors=True)
+            if self.saved is None:
+                shutil.rmtree(self._staging, ignore_errors=True)
             self._unlock()
 
 
@@ -190,54 +223,19 @@ class _LocalPart(PartFile):
                 self._file.close()
 
 
-def _start_of(name: str) -> str:
-    """Return how the siblings of a directory begin: short enough for any file system, in whatever script."""
-    if len(name) <= _KEPT_LETTERS:
-        return f".{name}."
-    # Not another directory's, whose name starts alike: what is left of it would be mended into this one.
-    return f".{name[:_KEPT_LETTERS]}.{sha256(os.fsencode(name)).hexdigest()[:8]}."
-
-
-def mend(path: str, start: str) -> None:
-    """Finish or remove what killed runs left beside a directory.
-
-    Parameters
-    ----------
-    path
-        The directory.
-    start
-        How the names of its siblings start.
-    """
-    ours = re.compile(re.escape(start) + r"([0-9a-f]{16})\.(tmp|old)")
-    found = [match for name in sorted(os.listdir(os.path.dirname(path))) if (match := ours.fullmatch(name))]
-    # The old ones first: each tells that the new one beside it is whole.
-    for match in sorted(found, key=lambda match: match[2]):
-        sibling = os.path.join(os.path.dirname(path), match[0])
-        with _if_left_behind(sibling) as left:
-            if not left:
-                continue
-            if match[2] == "old" and not os.path.lexists(path):
-                whole = sibling.removesuffix("old") + "tmp"
-                os.rename(whole if os.path.isdir(whole) else sibling, path)
-            shutil.rmtree(sibling, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _if_left_behind(sibling: str) -> Iterator[bool]:
-    """Hold the lock of a directory that no living process holds; else give False."""
-    try:
-        fd = os.open(sibling, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0))
-    except OSError:  # gone meanwhile, or a single file's, which has such a name too
-        yield False
-        return
-    try:
-        yield try_lock(fd) is True
-    finally:
-        os.close(fd)
-
-
 def _files(path: str) -> Iterator[str]:
     for folder, folders, names in os.walk(path):
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         for name in (*names, *links):
             yield os.path.relpath(os.path.join(folder, name), path).replace(os.sep, "/")
+
+
+def _is_open(path: str, fd: int) -> bool:
+    return os.path.samestat(os.stat(path), os.fstat(fd))
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return None

@@ -83,10 +83,22 @@ def as_checkpoint(value: Any) -> Checkpoint:
 
 
 def require_same_lines(kind: str, was: Sequence[str], found: Sequence[str]) -> None:
-    """Raise `ResumeError` with the first line that differs."""
+    """Raise `ResumeError` with the first line that differs, and what differs in it."""
     for number, (before, now) in enumerate(zip_longest(was, found, fillvalue=_NONE), start=1):
         if before != now:
+            if kind == "step":
+                before, now = _differing(before, now)
             raise ResumeError(
                 f"{kind} {number} has changed: it was {before}, and is {now}",
                 hint="start from the beginning, or with what it was.",
             )
+
+
+def _differing(before: str, now: str) -> tuple[str, str]:
+    """Return two texts of as many words without those that they have in common, but for the first."""
+    one, other = before.split(" "), now.split(" ")
+    places = [place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]]
+    if len(one) != len(other) or 0 in places:
+        return before, now
+    shown, instead = (" ".join([words[0], "…", *(words[place] for place in places)]) for words in (one, other))
+    return shown, instead

@@ -50,6 +50,10 @@ class InOrder(Protocol[Gives]):
         """Give work on so many bytes; may wait for earlier work, and raises what that has raised."""
         ...
 
+    def put_done(self) -> None:
+        """Put the results of what is done, without waiting."""
+        ...
+
     def finish(self) -> None:
         """Wait for all work, and raise what it has raised."""
         ...

@@ -117,6 +117,8 @@ class RunReport:
         Records left out, since they could not be read: with ``errors="skip"``, ``"quarantine"`` or ``"null"``.
     nulled : int
         Values that could not be read, and are null instead: with ``errors="null"``.
+    kept_rows : int
+        Of the rows, those that an earlier run had written before it was stopped: with ``resume=True``.
     """
 
     rows: int
@@ -131,19 +133,21 @@ class RunReport:
     completeness: Completeness = "verified"
     rejected: int = 0
     nulled: int = 0
+    kept_rows: int = 0
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return (label, value) pairs in the order in which a person asks for them."""
+        kept = f", {human_count(self.kept_rows)} of them before" if self.kept_rows else ""
         shown = ", ".join(self.files[:_SHOWN_FILES])
         if len(self.files) > _SHOWN_FILES:
             shown += f", … ({len(self.files) - _SHOWN_FILES:,} more)"
         return (
-            ("rows", human_count(self.rows)),
+            ("rows", human_count(self.rows) + kept),
             *_reject_facts(self.rejected, self.nulled),
             ("read", human_bytes(self.bytes_read)),
             ("written", f"{human_bytes(self.bytes_written)} in {plural(len(self.files), 'file')}"),
             *([("to", shown)] if shown else []),
-            *_time_facts(self.rows, self.seconds, self.first_batch_s),
+            *_time_facts(self.rows - self.kept_rows, self.seconds, self.first_batch_s),
             ("peak held", f"{human_bytes(self.peak_bytes)} of {human_bytes(self.limit_bytes)}"),
             *_retry_facts(self.retries),
             *_completeness_facts(self.completeness),

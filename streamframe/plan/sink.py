@@ -43,6 +43,16 @@ class Found(ABC):
 
     checkpoint: Checkpoint | None = None
 
+    @property
+    def kept(self) -> str:
+        """What a run that ends now leaves for another, in a few words; empty for nothing."""
+        return ""
+
+    @property
+    def instead(self) -> str:
+        """What to do where a run cannot go on: as a hint."""
+        return "start from the beginning."
+
     @abstractmethod
     def start(self, schema: pa.Schema, context: RunContext) -> OpenSink:
         """Go on behind the checkpoint."""

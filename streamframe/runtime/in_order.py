@@ -81,6 +81,11 @@ class InOrder(Generic[T]):
         self._kept.resize(self._nbytes)
         under_way.append(_UnderWay(self._submit(work), nbytes))
 
+    def put_done(self) -> None:
+        """Put the results of what is done, without waiting."""
+        while self._under_way and self._under_way[0].result.done():
+            self._put_oldest()
+
     def finish(self) -> None:
         """Wait for all work, and put its results."""
         while self._under_way:

@@ -12,6 +12,8 @@ from streamframe.io.directories import is_directory
 from streamframe.options import parse_bytes
 
 MAX_OPEN_FILES = 64
+# So much is written again at most; smaller files make a large directory slow to list and to open.
+_RESUMABLE_FILE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Layout:
     max_open_files: int = MAX_OPEN_FILES
     mode: Mode = "error"
     success_marker: bool = False
+    resume: bool = False
 
     def __post_init__(self) -> None:
         if len(set(self.partition_by)) < len(self.partition_by):
@@ -34,6 +37,9 @@ class Layout:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or value < 1):
                 raise PlanError(f"{name} needs a whole number >= 1, got {value!r}")
+        if self.resume and not self.partition_by and self.max_file_bytes is None and self.max_rows_per_file is None:
+            # A run goes on behind what is complete: in one file, nothing is before the end.
+            object.__setattr__(self, "max_file_bytes", _RESUMABLE_FILE_BYTES)
 
 
 def layout_of(
@@ -46,6 +52,7 @@ def layout_of(
     max_open_files: int,
     mode: Mode | None,
     success_marker: bool,
+    resume: bool,
 ) -> Layout | None:
     """Return the layout of a directory; None if what was asked for is one file. May look at the disk."""
     keys = [partition_by] if isinstance(partition_by, str) else partition_by or ()
@@ -58,6 +65,7 @@ def layout_of(
         max_open_files,
         mode or "error",
         success_marker,
+        resume,
     )
     asked = layout != Layout() or mode is not None
     return layout if asked or is_directory(target, storage_options) else None

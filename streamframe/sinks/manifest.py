@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
-from streamframe.errors import SinkError
+from streamframe.errors import ResumeError, SinkError
+from streamframe.plan.checkpoint import Checkpoint
 
 VERSION = 1
 
@@ -41,12 +42,23 @@ class Manifest:
         Those columns, the outermost folder first.
     files : tuple of FileEntry
         By path.
+    run : str
+        Which run has written it; empty if no other can go on there.
+    last : Checkpoint or None
+        How far that run had come: the plan, what it had read, and where in that.
     """
 
     format: str
     schema: pa.Schema
     partition_by: tuple[str, ...]
     files: tuple[FileEntry, ...]
+    run: str = ""
+    last: Checkpoint | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files together."""
+        return sum(file.rows for file in self.files)
 
     def to_bytes(self) -> bytes:
         """Return it as JSON."""
@@ -58,7 +70,10 @@ class Manifest:
                 "text": [f"{field.name}: {field.type}" for field in self.schema],
                 "arrow": base64.b64encode(self.schema.serialize()).decode(),
             },
-            "rows": sum(file.rows for file in self.files),
+            "rows": self.rows,
+            # Two exports of the same rows are the same bytes, if none of them is to be continued.
+            **({"run": self.run} if self.run else {}),
+            **({"last": json.loads(self.last.to_json())} if self.last is not None else {}),
             "files": [asdict(file) for file in self.files],
         }
         return json.dumps(facts, indent=1, ensure_ascii=False).encode()
@@ -85,8 +100,10 @@ class Manifest:
                 pa.ipc.read_schema(pa.py_buffer(base64.b64decode(facts["schema"]["arrow"]))),
                 tuple(facts["partition_by"]),
                 tuple(FileEntry(**file) for file in facts["files"]),
+                facts.get("run", ""),
+                Checkpoint.from_json(json.dumps(facts["last"])) if facts.get("last") else None,
             )
-        except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        except (ValueError, KeyError, TypeError, pa.ArrowException, ResumeError) as error:
             raise SinkError(
                 f"the manifest of {label} is damaged: {error}", source=label, hint="write the directory again."
             ) from error

@@ -6,6 +6,8 @@ Rules:
 * A file is full by the bytes that are really in it: near the limit, what its encoder keeps is written, and
   then it is measured. It ends near nine tenths of `max_file_bytes`; only what a compressor keeps to
   itself, the footer of a small file with many columns, or a row that is larger can bring it above.
+* When a file is full, the run's position says which rows are in it and in those before: where there are no folders, all
+  rows before the position are in complete files.
 * What all encoders keep together is a share of the budget: beyond it, those that keep most write it.
 """
 
@@ -15,6 +17,7 @@ import contextlib
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from functools import partial
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -22,6 +25,7 @@ from streamframe.batch import compacted
 from streamframe.errors import SinkError
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.io.atomic_directory import AtomicDirectory, PartFile
+from streamframe.plan.checkpoint import Checkpoint
 from streamframe.plan.context import InOrder, RunContext
 from streamframe.sinks.layout import Layout
 from streamframe.sinks.manifest import FileEntry
@@ -56,10 +60,12 @@ class Parts:
         # An upload keeps a good deal in memory, so a store may have fewer open at once.
         self.max_open = max(1, min(layout.max_open_files, self._share_bytes // directory.file_bytes))
         self._hold = context.hold()
-        self._closing: InOrder[FileEntry] = context.in_order(self._closed)
+        self._closing: InOrder[_Complete] = context.in_order(self._closed)
         self._closing_files = 0
         self._ratio = _UNKNOWN_RATIO
         self.entries: list[FileEntry] = []
+        self._positioned = layout.resume and not layout.partition_by
+        self.position: Checkpoint | None = None
 
     def is_open(self, folder: str) -> bool:
         """Whether rows for this folder need no new file."""
@@ -68,26 +74,32 @@ class Parts:
     def write(self, folder: str, rows: pa.RecordBatch) -> None:
         """Write rows behind the others of their folder."""
         part = self._part(folder)
+        given = rows.num_rows
         while rows.num_rows:
             fit = self._fit(part, rows)
             part.write(rows if fit >= rows.num_rows else compacted(rows.slice(0, fit)))
             rows = rows.slice(fit)
             if self._full(part):
-                self._close(folder)
+                self._close(folder, given - rows.num_rows)
                 if rows.num_rows:
                     part = self._part(folder)
         self._stay_within_share()
+        self._closing.put_done()
 
     def begin(self, folder: str) -> None:
         """Begin a file, which may get no rows."""
         self._part(folder)
 
     def finish(self) -> None:
-        """Complete all files."""
+        """Complete all files; more may be begun afterwards."""
         for part in self._open.values():
             part.encoder.flush()
         for folder in list(self._open):
             self._close(folder)
+        self._closing.finish()
+
+    def settle(self) -> None:
+        """Wait until those that are full are complete."""
         self._closing.finish()
 
     def abort(self) -> None:
@@ -160,19 +172,21 @@ class Parts:
             chosen.append(part)
         _settle(chosen)
 
-    def _close(self, folder: str) -> None:
+    def _close(self, folder: str, rows: int | None = None) -> None:
         # It stays in sight until others see to it: what fails in between is aborted with the rest.
         part = self._open[folder]
         part.encoder.finish()
-        self._closing.add(partial(_closed, part), _CLOSING_BYTES)
+        position = self._context.position(rows) if self._positioned else None
+        self._closing.add(partial(_completed, part, position), _CLOSING_BYTES)
         self._open.pop(folder)
         self._closing_files += 1
         if self._closing_files == _CLOSING_FILES:
             self._closing.finish()
 
-    def _closed(self, entry: FileEntry) -> None:
+    def _closed(self, complete: _Complete) -> None:
         self._closing_files -= 1
-        self.entries.append(entry)
+        self.entries.append(complete.entry)
+        self.position = complete.position
 
 
 class _Part:
@@ -218,5 +232,10 @@ def _settle(parts: Iterable[_Part]) -> None:
         part.settled()
 
 
-def _closed(part: _Part) -> FileEntry:
-    return FileEntry(part.name, part.rows, part.file.commit(), part.file.sha256)
+class _Complete(NamedTuple):
+    entry: FileEntry
+    position: Checkpoint | None
+
+
+def _completed(part: _Part, position: Checkpoint | None) -> _Complete:
+    return _Complete(FileEntry(part.name, part.rows, part.file.commit(), part.file.sha256), position)

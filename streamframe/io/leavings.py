@@ -1,0 +1,83 @@
+"""What killed runs left beside a directory: siblings, which the next run into it finishes, takes over or removes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from streamframe.io.atomic_directory import MANIFEST, is_of_run
+from streamframe.io.flock import try_lock
+
+_KEPT_LETTERS = 40
+
+
+def start_of(name: str) -> str:
+    """Return how the siblings of a directory begin: short enough for any file system, in whatever script."""
+    if len(name) <= _KEPT_LETTERS:
+        return f".{name}."
+    # Not another directory's, whose name starts alike: what is left of it would be mended into this one.
+    return f".{name[:_KEPT_LETTERS]}.{sha256(os.fsencode(name)).hexdigest()[:8]}."
+
+
+class Left(NamedTuple):
+    """The sibling of a run that was stopped, with what it has saved; locked."""
+
+    run: str
+    manifest: bytes
+    lock: int
+
+
+def mend(path: str, start: str, *, take_over: bool = False) -> Left | None:
+    """Finish or remove what killed runs left beside a directory.
+
+    Parameters
+    ----------
+    path
+        The directory.
+    start
+        How the names of its siblings start.
+    take_over
+        Return what one of them has saved, instead of removing it.
+    """
+    taken_over = None
+    ours = re.compile(re.escape(start) + r"([0-9a-f]{16})\.(tmp|old)")
+    found = [match for name in sorted(os.listdir(os.path.dirname(path))) if (match := ours.fullmatch(name))]
+    # The old ones first: each tells that the new one beside it is whole.
+    for match in sorted(found, key=lambda match: match[2]):
+        sibling = os.path.join(os.path.dirname(path), match[0])
+        lock = _lock_if_left_behind(sibling)
+        if lock is None:
+            continue
+        if match[2] == "old" and not os.path.lexists(path):
+            whole = sibling.removesuffix("old") + "tmp"
+            os.rename(whole if os.path.isdir(whole) else sibling, path)
+        elif take_over and taken_over is None and (manifest := _saved(sibling, match[1])) is not None:
+            taken_over = Left(match[1], manifest, lock)
+            continue
+        shutil.rmtree(sibling, ignore_errors=True)
+        os.close(lock)
+    return taken_over
+
+
+def _saved(sibling: str, run: str) -> bytes | None:
+    try:
+        manifest = Path(sibling, MANIFEST).read_bytes()
+    except OSError:
+        return None
+    return manifest if is_of_run(manifest, run) else None
+
+
+def _lock_if_left_behind(sibling: str) -> int | None:
+    """Return the lock of a directory that no living process holds."""
+    try:
+        fd = os.open(sibling, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:  # gone meanwhile, or a single file's, which has such a name too
+        return None
+    if try_lock(fd) is True:
+        return fd
+    os.close(fd)
+    return None
