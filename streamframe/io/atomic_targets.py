@@ -13,6 +13,8 @@ from typing import IO, Any
 
 from streamframe.errors import PlanError, SinkError, StreamError, did_you_mean
 from streamframe.io.atomic_file import AtomicFile, sink_error
+from streamframe.io.flock import try_lock
+from streamframe.io.leavings import clear_files
 from streamframe.io.redact import secrets_of
 
 _BUFFER_BYTES = 1 << 18
@@ -21,17 +23,28 @@ _UPLOAD_BYTES = 1 << 24
 
 
 class LocalFile(AtomicFile):
-    """A temporary file beside the target, which takes its place at the end."""
+    """A temporary file beside the target, which takes its place at the end.
+
+    It is locked as long as somebody writes to it; those that are not were left by runs that were killed, and removed.
+    """
 
     def __init__(self, label: str, path: str) -> None:
         super().__init__(label)
         self._path = path
         directory, name = os.path.split(path)
-        # Unpredictable, so that nobody can wait there with a link; short enough for any file system.
-        self._temporary = os.path.join(directory, f".{name[:60]}.{secrets.token_hex(8)}.tmp")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        start = f".{name[:60]}."  # short enough for any file system
         with creating(label, directory):
-            self._file: IO[bytes] = os.fdopen(os.open(self._temporary, flags, 0o600), "wb", buffering=_BUFFER_BYTES)
+            clear_files(directory, start)
+            while not hasattr(self, "_file"):
+                # Unpredictable, so that nobody can wait there with a link.
+                self._temporary = os.path.join(directory, f"{start}{secrets.token_hex(8)}.tmp")
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+                fd = os.open(self._temporary, flags, 0o600)
+                # Another run may have found it before it was locked, and removed it.
+                if try_lock(fd) is not False and os.path.exists(self._temporary):
+                    self._file: IO[bytes] = os.fdopen(fd, "wb", buffering=_BUFFER_BYTES)
+                else:
+                    os.close(fd)
 
     def _write(self, data: memoryview) -> None:
         self._file.write(data)

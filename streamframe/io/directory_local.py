@@ -38,7 +38,7 @@ from streamframe.io.atomic_directory import (
 from streamframe.io.atomic_file import sink_error, translating
 from streamframe.io.atomic_targets import creating, mode_of, sync
 from streamframe.io.exchange import exchange
-from streamframe.io.flock import try_lock
+from streamframe.io.flock import try_lock, unlock
 from streamframe.io.leavings import mend, start_of
 
 
@@ -113,7 +113,7 @@ class LocalDirectory(AtomicDirectory):
 
     def _unlock(self) -> None:
         while self._locks:
-            os.close(self._locks.pop())
+            unlock(self._locks.pop())
 
     def create(self, name: str) -> PartFile:
         path = os.path.join(self._staging, *name.split("/"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+
 
 def try_lock(fd: int) -> bool | None:
     """Lock an open file or directory until it is closed; do not wait.
@@ -22,3 +25,9 @@ def try_lock(fd: int) -> bool | None:
     except OSError:
         return None
     return True
+
+
+def unlock(fd: int) -> None:
+    """Close what was locked; nothing was written by way of it, so an error on closing tells nothing."""
+    with contextlib.suppress(OSError):
+        os.close(fd)

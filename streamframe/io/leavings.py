@@ -1,16 +1,21 @@
-"""What killed runs left beside a directory: siblings, which the next run into it finishes, takes over or removes."""
+"""What killed runs left beside their targets, which the next run finishes, takes over or removes.
+
+Rule: whoever writes holds a lock, which ends with the process; so what is not locked was left behind.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import stat
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from streamframe.io.atomic_directory import MANIFEST, is_of_run
-from streamframe.io.flock import try_lock
+from streamframe.io.flock import try_lock, unlock
 
 _KEPT_LETTERS = 40
 
@@ -49,7 +54,7 @@ def mend(path: str, start: str, *, take_over: bool = False) -> Left | None:
     # The old ones first: each tells that the new one beside it is whole.
     for match in sorted(found, key=lambda match: match[2]):
         sibling = os.path.join(os.path.dirname(path), match[0])
-        lock = _lock_if_left_behind(sibling)
+        lock = _lock_if_left_behind(sibling, getattr(os, "O_DIRECTORY", 0))
         if lock is None:
             continue
         if match[2] == "old" and not os.path.lexists(path):
@@ -59,7 +64,7 @@ def mend(path: str, start: str, *, take_over: bool = False) -> Left | None:
             taken_over = Left(match[1], manifest, lock)
             continue
         shutil.rmtree(sibling, ignore_errors=True)
-        os.close(lock)
+        unlock(lock)
     return taken_over
 
 
@@ -71,13 +76,32 @@ def _saved(sibling: str, run: str) -> bytes | None:
     return manifest if is_of_run(manifest, run) else None
 
 
-def _lock_if_left_behind(sibling: str) -> int | None:
-    """Return the lock of a directory that no living process holds."""
+def clear_files(directory: str, start: str) -> None:
+    """Remove temporary files of single targets that killed runs left; those that start so."""
+    ours = re.compile(re.escape(start) + r"[0-9a-f]{16}\.tmp")
     try:
-        fd = os.open(sibling, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0))
-    except OSError:  # gone meanwhile, or a single file's, which has such a name too
+        names = os.listdir(directory)
+    except PermissionError:  # one may write there all the same
+        return
+    for name in names:
+        if not ours.fullmatch(name):
+            continue
+        path = os.path.join(directory, name)
+        lock = _lock_if_left_behind(path)
+        if lock is not None:
+            if stat.S_ISREG(os.fstat(lock).st_mode):
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+            unlock(lock)
+
+
+def _lock_if_left_behind(path: str, flags: int = 0) -> int | None:
+    """Return the lock of a file or directory that no living process holds."""
+    try:
+        fd = os.open(path, os.O_RDONLY | flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:  # gone meanwhile, or of another kind: files and directories have such names
         return None
     if try_lock(fd) is True:
         return fd
-    os.close(fd)
+    unlock(fd)
     return None

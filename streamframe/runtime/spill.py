@@ -6,6 +6,7 @@ nothing is left behind, however the process ends. What is written is read back b
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from types import TracebackType
@@ -61,7 +62,9 @@ class SpillFile:
 
     def close(self) -> None:
         """Give the disk back; safe to call twice."""
-        self._file.close()
+        # What is in it is no longer wanted, nor why it could not be closed.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
