@@ -137,12 +137,12 @@ class RunReport:
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return (label, value) pairs in the order in which a person asks for them."""
-        kept = f", {human_count(self.kept_rows)} of them before" if self.kept_rows else ""
+        kept = "all" if self.kept_rows == self.rows else human_count(self.kept_rows)
         shown = ", ".join(self.files[:_SHOWN_FILES])
         if len(self.files) > _SHOWN_FILES:
             shown += f", … ({len(self.files) - _SHOWN_FILES:,} more)"
         return (
-            ("rows", human_count(self.rows) + kept),
+            ("rows", human_count(self.rows) + (f", {kept} of them before" if self.kept_rows else "")),
             *_reject_facts(self.rejected, self.nulled),
             ("read", human_bytes(self.bytes_read)),
             ("written", f"{human_bytes(self.bytes_written)} in {plural(len(self.files), 'file')}"),
@@ -238,7 +238,7 @@ def _html_of(report: RunReport | CopyReport) -> str:
 
 
 def _time_facts(rows: int, seconds: float, first_batch_s: float | None) -> list[tuple[str, str]]:
-    rate = human_rate(rows, seconds)
+    rate = human_rate(rows, seconds) if rows else ""
     facts = [("time", human_seconds(seconds) + (f", {rate}" if rate else ""))]
     if first_batch_s is not None:
         facts.append(("first batch", f"after {human_seconds(first_batch_s)}"))
