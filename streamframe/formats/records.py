@@ -90,10 +90,10 @@ class Records(ABC):
             self._start += len(prefix)
 
     def go_to(self, offset: int) -> None:
-        """Go on at the record at an absolute offset: by a seek, or by reading what lies before it."""
-        if offset > self._base + self._filled and self.stream.seekable:
+        """Go on at the record at an absolute offset: by passing over what lies before it, or by reading it."""
+        if offset > self._base + self._filled and self.stream.can_skip:
             self.passed_bytes = offset - self._base - self._filled
-            self.stream.seek(offset)
+            self.stream.skip_to(offset)
             self._base, self._start, self._filled = offset, 0, 0
         while self._base + self._filled < offset:
             self._base, self._start, self._filled = self._base + self._filled, 0, 0

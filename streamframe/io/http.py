@@ -85,6 +85,17 @@ class HttpContent(ByteStream):
     def completeness(self) -> Completeness:
         return self._body.completeness
 
+    @property
+    def version(self) -> str:
+        return self._body.version
+
+    @property
+    def can_skip(self) -> bool:
+        return self._content is self._body and self._body.can_skip
+
+    def _seek(self, offset: int) -> None:
+        self._body.skip_to(offset)
+
     def _fill(self, target: memoryview) -> int:
         if self._content is None:
             self._content = self._unwrapped()

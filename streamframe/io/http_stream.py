@@ -30,7 +30,7 @@ from streamframe.io.http_errors import (
 from streamframe.io.http_options import HttpOptions
 from streamframe.io.http_redirects import ask
 from streamframe.io.http_trouble import interrupted, no_answer, refused
-from streamframe.io.resume import Received, Unconfirmed, Version, condition, continuation
+from streamframe.io.resume import Received, Unconfirmed, Version, condition, continuation, require_same_version
 from streamframe.io.retry import Attempts, Trouble
 from streamframe.io.stream import ByteStream
 from streamframe.plan.report import Completeness
@@ -101,6 +101,27 @@ class HttpStream(ByteStream):
         named = self._connected().coding
         return tuple(name for part in named.split(",") if (name := part.strip().lower()) not in ("", "identity"))
 
+    @property
+    def version(self) -> str:
+        found = self._version
+        if found is None or not (found.etag or found.modified):
+            return ""
+        return f"ETag {found.etag}" if found.etag else f"Last-Modified {found.modified}"
+
+    @property
+    def can_skip(self) -> bool:
+        # Without a name for the version, only its first bytes tell it from another.
+        known = self._version is not None and self._version.validator is not None and not self._version.coding
+        return known and self._options.expect_sha256 is None
+
+    def _seek(self, offset: int) -> None:
+        self._calls.run(self._leave_for(offset))
+
+    async def _leave_for(self, offset: int) -> None:
+        self._disconnect()
+        self._left = memoryview(b"")
+        self._received.skip_to(offset)
+
     def _connected(self) -> Version:
         if self._version is None:
             self._calls.run(self._persist(self._open))
@@ -159,6 +180,8 @@ class HttpStream(ByteStream):
             found = continuation(
                 response.status, headers, length, version=self._version, offset=offset, label=self.label
             )
+            if self._received.has_skipped and found.start == 0:
+                require_same_version(self._version, Version.of(headers, total=length), self.label, offset)
             self._version, self._position, self._end = found.version, found.start, found.end
         self._received.goes_on_at(self._position)
         self._response = response

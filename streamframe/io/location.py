@@ -111,7 +111,8 @@ class Location(ABC):
         with self.open_stream(compression=None) as stream:
             start = stream.read_up_to(_IDENTIFYING_BYTES)
             size = "unknown size" if stream.size is None else f"{stream.size:,} bytes"
-        return f"{size}, starting with {sha256(start).hexdigest()[:16]}"
+            version = f", {stream.version}" if stream.version else ""
+        return f"{size}{version}, starting with {sha256(start).hexdigest()[:16]}"
 
     @abstractmethod
     def open_ranged(self) -> RangedFile:

@@ -114,6 +114,14 @@ class _RemoteStream(ByteStream):
     def size(self) -> int | None:
         return self._size
 
+    @property
+    def can_skip(self) -> bool:
+        return bool(self._size is not None and self._file.seekable())
+
+    def _seek(self, offset: int) -> None:
+        with self._busy:
+            self._location._guard(lambda: self._file.seek(offset))
+
     def _fill(self, target: memoryview) -> int:
         with self._busy:
             count = int(self._location._guard(lambda: self._file.readinto(target)))

@@ -160,6 +160,12 @@ def continuation(
     return Continuation(start, end, _completed(version, total))
 
 
+def require_same_version(version: Version, found: Version, label: str, offset: int) -> None:
+    """Raise `SourceChangedError` unless two answers name one version: where the bytes themselves cannot tell."""
+    if version.is_same_file(found) is not True:
+        raise source_changed(label, "its ETag and date are missing now", offset)
+
+
 class Received:
     """What has been handed on: how many bytes, and what they were, so that they can be told when they come again.
 
@@ -167,6 +173,8 @@ class Received:
     ----------
     offset : int
         The absolute offset of the next byte to hand on.
+    has_skipped : bool
+        Some bytes before it were passed over.
     """
 
     def __init__(self, label: str, *, with_sha256: bool = False) -> None:
@@ -176,6 +184,12 @@ class Received:
         self._again = _Fingerprint()
         self._left = 0
         self._sha256 = hashlib.sha256() if with_sha256 else None
+        self.has_skipped = False
+
+    def skip_to(self, offset: int) -> None:
+        """Take the bytes before an offset for handed on; what they are is not known then."""
+        self.offset = offset
+        self.has_skipped = True
 
     @property
     def sha256(self) -> str | None:
@@ -200,7 +214,7 @@ class Received:
             known, data = data[: self._left], data[self._left :]
             self._again.add(known)
             self._left -= len(known)
-            if not self._left and self._again.value != self._fingerprint.value:
+            if not self._left and self._again.value != self._fingerprint.value and not self.has_skipped:
                 raise source_changed(self._label, "its first bytes are others than those that were read", self.offset)
         return data
 

@@ -53,6 +53,21 @@ class StoreStream(ByteStream):
     def retries(self) -> int:
         return self._object.retries
 
+    @property
+    def version(self) -> str:
+        return self._object.version
+
+    @property
+    def can_skip(self) -> bool:
+        return self._object.size is not None
+
+    def _seek(self, offset: int) -> None:
+        self._calls.run(self._leave_for(offset))
+
+    async def _leave_for(self, offset: int) -> None:
+        self._cancel()
+        self._asked = offset
+
     def _fill(self, target: memoryview) -> int:
         return int(self._guard(lambda: self._calls.run(self._take(target))))
 

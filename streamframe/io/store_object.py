@@ -36,6 +36,14 @@ class StoredObject:
         self._label = label
         self._marks: Mapping[str, Any] = {}
 
+    @property
+    def version(self) -> str:
+        """What the store calls this version; empty before `pin`, and where it has no name."""
+        named = [
+            f"{name} {self._marks[name]}" for name in ("ETag", "etag", "generation", "md5Hash") if name in self._marks
+        ]
+        return named[0] if named else ""
+
     async def pin(self) -> int:
         """Learn size and version, from the store and not from a listing that may be old."""
         info = await self._info()

@@ -61,6 +61,16 @@ class ByteStream(ABC):
         return False
 
     @property
+    def version(self) -> str:
+        """What the source itself calls these bytes, such as an ETag; known once something was read."""
+        return ""
+
+    @property
+    def can_skip(self) -> bool:
+        """`skip_to` does not read what it passes over; known once something was read."""
+        return self.seekable
+
+    @property
     def closed(self) -> bool:
         """`close` was called."""
         return self._closed
@@ -120,6 +130,15 @@ class ByteStream(ABC):
         """Go on at an absolute offset, where the stream is `seekable`."""
         if not self.seekable:
             raise PlanError(f"{self.label} cannot seek")
+        self._go_to(offset)
+
+    def skip_to(self, offset: int) -> None:
+        """Go on at an absolute offset further on, where the stream `can_skip`. May cost a connection."""
+        if not self.can_skip:
+            raise PlanError(f"{self.label} cannot be entered in the middle")
+        self._go_to(offset)
+
+    def _go_to(self, offset: int) -> None:
         self._pushed_back = b""
         self._seek(offset)
         self.offset = offset

@@ -17,6 +17,8 @@ from streamframe.errors import ResumeError
 
 _VERSION = 1
 _NONE = "nothing"
+# A step that reads may have twenty options, of which one has changed.
+_LONG = 120
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def require_same_lines(kind: str, was: Sequence[str], found: Sequence[str]) -> N
     """Raise `ResumeError` with the first line that differs, and what differs in it."""
     for number, (before, now) in enumerate(zip_longest(was, found, fillvalue=_NONE), start=1):
         if before != now:
-            if kind == "step":
+            if len(before) > _LONG:
                 before, now = _differing(before, now)
             raise ResumeError(
                 f"{kind} {number} has changed: it was {before}, and is {now}",

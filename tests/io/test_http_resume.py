@@ -260,3 +260,39 @@ def test_a_page_behind_the_word_that_all_bytes_had_come_is_no_data():
     nothing_left = breaks_off(head.encode() + b"<html>416</html>")  # in one packet, as it would come
     with serve(in_turn(chunks_cut_at(len(BODY), BODY, V1), nothing_left)) as url:
         assert read_all(url + "/a.csv") == BODY
+
+
+def skipped_to(offset, *answers):
+    """Read on from an offset, after the first bytes; return what came and the requests."""
+    requests = []
+    with serve(in_turn(*answers), requests) as url, opened(url) as stream:
+        stream.read_up_to(10)
+        stream.skip_to(offset)
+        return drain(stream), requests
+
+
+def test_what_is_passed_over_is_not_sent():
+    rest, requests = skipped_to(700, page(BODY), page(BODY))
+    assert rest == BODY[700:]
+    assert [request.headers.get("range") for request in requests] == [None, "bytes=700-"]
+
+
+def test_a_server_that_sends_all_of_it_again_is_read_up_to_there():
+    assert skipped_to(700, page(BODY), with_length(BODY, V1))[0] == BODY[700:]
+
+
+def test_behind_what_was_passed_over_it_goes_on_after_a_break():
+    assert skipped_to(300, page(BODY), cut_at(500, BODY, V1), page(BODY))[0] == BODY[300:]
+
+
+@pytest.mark.parametrize("other", [with_length(OTHER, 'ETag: "v2"'), with_length(OTHER), page(OTHER, etag='"v2"')])
+def test_behind_what_was_passed_over_no_other_version_is_read(other):
+    with pytest.raises(SourceChangedError):
+        skipped_to(700, page(BODY), other)
+
+
+@pytest.mark.parametrize("marks", [[], ['ETag: W/"v1"'], [f"Last-Modified: {DATE[6:]}", DATE]])
+def test_where_the_version_has_no_sure_name_nothing_is_passed_over(marks):
+    with serve(with_length(BODY, *marks)) as url, opened(url) as stream:
+        stream.read_up_to(10)
+        assert not stream.can_skip

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import io
 import logging
+import os
 import threading
 import traceback
 import urllib.request
@@ -268,3 +269,13 @@ def test_an_export_comes_back(bucket, options, suffix):
     frame = sf.from_arrow(TABLE)
     {"csv": frame.to_csv, "parquet": frame.to_parquet}[suffix](uri, storage_options=options)
     assert sf.read(uri, storage_options=options).to_arrow().equals(TABLE)
+
+
+def test_the_middle_of_an_object_is_entered_without_its_start(bucket, options):
+    body = os.urandom(9_000_000)
+    bucket("middle.bin", body)
+    with paths("s3://flights/middle.bin", options).given[0].open_stream() as stream:
+        assert stream.read_up_to(10) == body[:10]
+        stream.skip_to(8_500_000)
+        assert stream.read_up_to(len(body)) == body[8_500_000:]
+        assert "ETag" in stream.version

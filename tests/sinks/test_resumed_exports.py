@@ -19,7 +19,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 import streamframe as sf
 from streamframe.sinks import open_partitions
-from streamframe.testing import page, serve
+from streamframe.testing import in_turn, page, serve
 from tests.contract.parts import csv_bytes, table
 from tests.sinks.killing import state
 
@@ -123,6 +123,33 @@ def test_what_lies_before_the_position_is_not_read_again(tmp_path):
     report = whole(sf.read_csv(path)).to_csv(tmp_path / "out", resume=True, max_rows_per_file=500)
     assert report.kept_rows > 50_000
     assert report.bytes_read < path.stat().st_size / 4
+
+
+def test_of_a_page_only_the_rest_is_asked_for(tmp_path):
+    body = csv_bytes(table(60_000))
+    requests = []
+    with serve(page(body), requests) as url:
+        frame = sf.read_csv(f"{url}/rows.csv")
+        with sf.options(memory="1MB"), pytest.raises(StoppedError):
+            stops_at(frame, 55_000).to_csv(tmp_path / "out", resume=True, max_rows_per_file=500)
+        report = whole(frame).to_csv(tmp_path / "out", resume=True, max_rows_per_file=500)
+    assert (report.rows, report.kept_rows > 50_000, ids_of(tmp_path / "out", "csv")) == (
+        60_000,
+        True,
+        list(range(60_000)),
+    )
+    assert report.bytes_read < len(body) / 4
+    assert requests[-1].range[0] > len(body) * 3 / 4
+
+
+def test_a_page_that_has_changed_under_the_same_size_is_told(tmp_path):
+    body = csv_bytes(table(60_000))
+    with serve(in_turn(*[page(body)] * 2, page(body, etag='"v2"'))) as url:
+        frame = sf.read_csv(f"{url}/rows.csv")
+        with sf.options(memory="1MB"), pytest.raises(StoppedError):
+            stops_at(frame, 55_000).to_csv(tmp_path / "out", resume=True, max_rows_per_file=500)
+        with pytest.raises(sf.ResumeError, match=r'source 1 has changed.*"v1".*"v2"'):
+            whole(frame).to_csv(tmp_path / "out", resume=True, max_rows_per_file=500)
 
 
 def test_an_export_that_is_done_is_left_as_it_is(tmp_path, source):
