@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from streamframe.batch import Mark
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.columns import require_columns, require_unique
-from streamframe.formats.parquet.chunks import footer_of
+from streamframe.formats.parquet.footer import Footer, footer_of
 from streamframe.formats.parquet.pruning import matching_row_groups
 from streamframe.formats.parquet.rowgroup import RowGroup, RowWeight
 from streamframe.io.location import Location
@@ -42,13 +42,13 @@ class ParquetFormat(FileFormat):
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
         file = location.open_ranged()
         try:
-            metadata = footer_of(file)
-            schema = _plain_schema(metadata)
+            footer = footer_of(file)
+            schema = _plain_schema(footer.metadata)
             require_unique(schema, file.label)
             if expected is not None:
                 require_columns(schema, expected, file.label)
                 schema = expected  # the columns in the order of the first file
-            opened = _OpenParquet(file, metadata, schema, block_bytes)
+            opened = _OpenParquet(file, footer, schema, block_bytes)
         except BaseException:
             file.close()
             raise
@@ -56,9 +56,9 @@ class ParquetFormat(FileFormat):
 
 
 class _OpenParquet(OpenFile):
-    def __init__(self, file: RangedFile, metadata: pq.FileMetaData, schema: pa.Schema, block_bytes: int) -> None:
+    def __init__(self, file: RangedFile, footer: Footer, schema: pa.Schema, block_bytes: int) -> None:
         self._file = file
-        self._metadata = metadata
+        self._footer = footer
         self._schema = schema
         self._block_bytes = block_bytes
 
@@ -67,21 +67,21 @@ class _OpenParquet(OpenFile):
         return self._schema
 
     def read(self, scan: Scan, *, part: int) -> BlockReader:
-        groups = list(range(self._metadata.num_row_groups))
+        groups = list(range(self._footer.metadata.num_row_groups))
         if scan.hint is not None:
             # It may speak of columns that are not in the file, such as those of a directory's keys.
             schema = scan.source.known_schema or self._schema
-            groups = matching_row_groups(self._file, self._metadata, schema, scan.hint)
+            groups = matching_row_groups(self._footer, schema, scan.hint)
         wanted = list(self._schema.names if scan.columns is None else scan.columns)
         rows_before = 0
         wanted_rows = 0 if scan.start is None else scan.start.rows
-        while groups and rows_before + (rows := self._metadata.row_group(groups[0]).num_rows) <= wanted_rows:
+        while groups and rows_before + (rows := self._footer.metadata.row_group(groups[0]).num_rows) <= wanted_rows:
             rows_before += rows
             groups.pop(0)
         return _ParquetReader(
             rows_before,
             self._file,
-            self._metadata,
+            self._footer,
             groups,
             wanted,
             self._schema,
@@ -101,7 +101,7 @@ class _ParquetReader(BlockReader):
         self,
         rows_before: int,
         file: RangedFile,
-        metadata: pq.FileMetaData,
+        footer: Footer,
         groups: list[int],
         columns: list[str],
         schema: pa.Schema,
@@ -111,7 +111,7 @@ class _ParquetReader(BlockReader):
     ) -> None:
         self._rows_before = rows_before
         self._file = file
-        self._metadata = metadata
+        self._footer = footer
         self._groups = groups
         self._schema = pa.schema([schema.field(name) for name in columns])
         self._block_bytes = block_bytes
@@ -159,7 +159,7 @@ class _ParquetReader(BlockReader):
 
     def _plan_blocks(self) -> Iterator[_SliceBlock]:
         for index in self._groups:
-            group = RowGroup(self._file, self._metadata, index, self._schema, self._weight)
+            group = RowGroup(self._file, self._footer, index, self._schema, self._weight)
             if group.rows == 0:
                 continue
             if not self._weight.nbytes and self._schema.names:

@@ -20,6 +20,7 @@ from streamframe.batch import held_bytes
 from streamframe.errors import DecodeError, StreamError
 from streamframe.formats.image import FileImage
 from streamframe.formats.parquet.chunks import image_of
+from streamframe.formats.parquet.footer import Footer
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 
@@ -52,21 +53,15 @@ class RowWeight:
 class RowGroup:
     """One row group of a file, and how far it has been decoded."""
 
-    def __init__(
-        self, file: RangedFile, metadata: pq.FileMetaData, index: int, schema: pa.Schema, weight: RowWeight
-    ) -> None:
+    def __init__(self, file: RangedFile, footer: Footer, index: int, schema: pa.Schema, weight: RowWeight) -> None:
         self.label = file.label
         self.index = index
         self._file = file
-        self._metadata = metadata
+        self._metadata = footer.metadata
         self._schema = schema
         self._weight = weight
-        group = metadata.row_group(index)
-        self.rows: int = group.num_rows
-        # A chunk's path is that of its leaf: `point.x` belongs to the column `point`.
-        wanted = {name.partition(".")[0] for name in schema.names}
-        chunks = [group.column(i) for i in range(group.num_columns)]
-        self._chunks: list[Any] = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in wanted]
+        self.rows: int = footer.metadata.row_group(index).num_rows
+        self._chunks: list[Any] = footer.chunks(index, frozenset(schema.names))
         self.uncompressed_bytes: int = sum(chunk.total_uncompressed_size for chunk in self._chunks)
         self.compressed_bytes: int = sum(chunk.total_compressed_size for chunk in self._chunks)
         self._image: FileImage | None = None

@@ -1,0 +1,186 @@
+"""The footer of a Parquet file, of which nothing is asked that pyarrow would die of.
+
+Rule: what a damaged footer says of a column chunk, `RowGroupMetaData.column` meets with an exception in C++ that
+nothing catches, and the process aborts (pyarrow 26: size statistics or a type that do not fit the column). Its readers
+do catch them. So one is made first, of a file without bytes: where it comes to reading them, the chunks are sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cached_property
+from typing import Any, NoReturn
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from streamframe.errors import DecodeError
+from streamframe.formats.image import FileImage
+from streamframe.formats.wording import first_line
+from streamframe.io.ranged import RangedFile
+
+_TAIL_BYTES = 64 << 10
+_MAGIC = b"PAR1"
+
+
+class Footer:
+    """A footer, and the name of its file.
+
+    Attributes
+    ----------
+    metadata : pyarrow.parquet.FileMetaData
+        What it says; column chunks are asked for by `chunks` only.
+    data : bytes
+        A file that holds the footer alone.
+    """
+
+    def __init__(self, label: str, metadata: pq.FileMetaData, data: bytes) -> None:
+        self.label = label
+        self.metadata = metadata
+        self.data = data
+        self._sound: set[tuple[int, int]] = set()
+
+    def chunks(self, group: int, columns: Collection[str]) -> list[Any]:
+        """Return the chunks of these columns in a row group; a nested column has one for each of its leaves.
+
+        Raises
+        ------
+        DecodeError
+            If they cannot be what the schema says.
+        """
+        leaves = [leaf for leaf, root in enumerate(self._root_of_leaf) if root in columns]
+        self._require_sound(group, leaves)
+        row_group = self.metadata.row_group(group)
+        return [row_group.column(leaf) for leaf in leaves]
+
+    def has_statistics(self, columns: Collection[str]) -> bool:
+        """Tell whether some row group knows the least and the greatest value of one of these columns.
+
+        Raises
+        ------
+        DecodeError
+            If a chunk of them cannot be what the schema says.
+        """
+        schema = self.metadata.schema
+        leaves = [leaf for leaf, root in enumerate(self._root_of_leaf) if root in columns]
+        found = False
+        for group in range(self.metadata.num_row_groups):
+            for leaf, chunk in zip(leaves, self.chunks(group, columns), strict=True):
+                # Whoever looks at the statistics of a chunk of another type is aborted.
+                if chunk.physical_type != schema.column(leaf).physical_type:
+                    self._refuse(group, f"a chunk of {chunk.path_in_schema!r} is of type {chunk.physical_type}")
+                found = found or chunk.is_stats_set
+        return found
+
+    def _require_sound(self, group: int, leaves: list[int]) -> None:
+        unknown = [leaf for leaf in leaves if (group, leaf) not in self._sound]
+        if not unknown:
+            return
+        if self.metadata.row_group(group).num_columns != self.metadata.num_columns:
+            self._refuse(group, "it has another number of columns than the schema")
+        batches = self._reader.iter_batches(1, row_groups=[group], column_indices=unknown, use_threads=False)
+        try:
+            next(batches, None)
+        except _Reached:
+            self._sound.update((group, leaf) for leaf in unknown)
+        except (pa.ArrowException, OSError) as error:
+            self._refuse(group, first_line(error))
+
+    def _refuse(self, group: int, why: str) -> NoReturn:
+        raise DecodeError(
+            f"row group {group} cannot be decoded: {why}",
+            source=self.label,
+            hint="the file is damaged; write or download it again.",
+        )
+
+    @cached_property
+    def _reader(self) -> Any:
+        without_bytes = pa.PythonFile(_WithoutBytes(), mode="r")
+        # Without a buffer it would read when it is made.
+        return pq.ParquetFile(without_bytes, metadata=self.metadata, pre_buffer=False, buffer_size=1 << 16).reader
+
+    @cached_property
+    def _root_of_leaf(self) -> list[str]:
+        # Not by their paths: a dot may be in a name.
+        return [field.name for field in self.metadata.schema.to_arrow_schema() for _ in range(_leaves(field.type))]
+
+
+def footer_of(file: RangedFile) -> Footer:
+    """Read and parse the footer of a Parquet file.
+
+    Raises
+    ------
+    DecodeError
+        If this is not a Parquet file, or its end is missing.
+    """
+    size = file.size
+    if size < 12:
+        raise _not_parquet(file, f"it has {size} bytes")
+    tail_start = max(0, size - _TAIL_BYTES)
+    tail = file.read_range(tail_start, size - tail_start)
+    if tail[-4:] != _MAGIC:
+        head = file.read_range(0, 4)
+        if head == _MAGIC:
+            raise _not_parquet(file, "its end is missing: it was cut short, or is still being written")
+        raise _not_parquet(file, f"it starts with {head!r}")
+    footer_bytes = int.from_bytes(tail[-8:-4], "little") + 8
+    if footer_bytes > size:
+        raise _not_parquet(file, "its footer is damaged")
+    if footer_bytes > len(tail):
+        tail_start = size - footer_bytes
+        tail = file.read_range(tail_start, footer_bytes)
+    image = FileImage(size)
+    image.put(0, _MAGIC)
+    image.put(tail_start, tail)
+    try:
+        metadata = pq.read_metadata(image.reader())
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _not_parquet(file, "its footer is damaged") from error
+    return Footer(file.label, metadata, _MAGIC + bytes(tail[-footer_bytes:]))
+
+
+def _not_parquet(file: RangedFile, why: str) -> DecodeError:
+    return DecodeError(
+        f"{file.label} is not a complete Parquet file: {why}",
+        source=file.label,
+        byte_offset=file.size,
+        hint="check the path and the suffix; download or write the file again if it was cut short.",
+    )
+
+
+def _leaves(kind: pa.DataType) -> int:
+    """Return how many columns of Parquet hold a column of this type."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _leaves(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return _leaves(kind.value_type)
+    return sum(_leaves(kind.field(place).type) for place in range(kind.num_fields)) if kind.num_fields else 1
+
+
+class _Reached(Exception):  # noqa: N818 - a signal, never seen by users
+    """Arrow has come as far as to read."""
+
+
+class _WithoutBytes:
+    """A file, as far as Arrow looks before it reads."""
+
+    closed = False
+
+    def read(self, nbytes: int = -1) -> bytes:
+        raise _Reached
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return offset
+
+    def tell(self) -> int:
+        # As many bytes as any chunk may claim to end at.
+        return 1 << 62
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
