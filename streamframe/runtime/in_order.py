@@ -5,7 +5,8 @@ Rules:
   called on the thread that gives the work: so what it writes to needs no lock.
 * What is under way is held against the budget and has a room of its own. Whoever gives more waits for
   the oldest: a slow target slows the consumer down, and so the reader.
-* What fails is raised where the next work is given, or at the end; everything before it has been put.
+* What fails is raised where the next work is given, or at the end; everything before it has been put, and nothing behind
+  it ever is: it is raised again.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class InOrder(Generic[T]):
         self._put = put
         self._under_way: deque[_UnderWay[T]] = deque()
         self._nbytes = 0
+        self._failure: BaseException | None = None
 
     def add(self, work: Work[T], nbytes: int) -> None:
         """Give work on so many bytes, and put what has been done meanwhile.
@@ -71,11 +73,12 @@ class InOrder(Generic[T]):
         StreamError
             What earlier work, or putting its result, has raised.
         """
+        self._raise_failure()
         under_way = self._under_way
         while under_way and (under_way[0].result.done() or self._nbytes + nbytes > self._room_bytes):
             self._put_oldest()
         if not under_way and nbytes < _SMALL_BYTES:
-            self._put(work())
+            self._put_of(work)
             return
         self._nbytes += nbytes
         self._kept.resize(self._nbytes)
@@ -83,11 +86,13 @@ class InOrder(Generic[T]):
 
     def put_done(self) -> None:
         """Put the results of what is done, without waiting."""
+        self._raise_failure()
         while self._under_way and self._under_way[0].result.done():
             self._put_oldest()
 
     def finish(self) -> None:
         """Wait for all work, and put its results."""
+        self._raise_failure()
         while self._under_way:
             self._put_oldest()
 
@@ -99,15 +104,26 @@ class InOrder(Generic[T]):
         self._nbytes = 0
         self._kept.resize(0)
 
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
     def _put_oldest(self) -> None:
         # It stays in the line until it is done: Ctrl-C while we wait must not lose sight of it.
         self._under_way[0].result.exception()
         result, nbytes = self._under_way.popleft()
         try:
-            self._put(result.result())
+            self._put_of(result.result)
         finally:
             self._nbytes -= nbytes
             self._kept.resize(self._nbytes)
+
+    def _put_of(self, work: Work[T]) -> None:
+        try:
+            self._put(work())
+        except BaseException as error:
+            self._failure = error
+            raise
 
 
 class _OneAtATime:

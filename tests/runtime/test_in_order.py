@@ -116,3 +116,16 @@ def test_what_has_not_begun_when_it_is_dropped_never_begins(budget, one_at_a_tim
         dropping.join(10)
         assert not dropping.is_alive()
     assert done == [1] or done == [1, 2]
+
+
+def test_behind_what_has_failed_nothing_is_put(pool, budget):
+    put = []
+    line = InOrder(pool, budget.hold(), 8 * LARGE, put.append)
+    line.add(lambda: 1, LARGE)
+    line.add(lambda: 1 // 0, LARGE)
+    line.add(lambda: 3, LARGE)
+    for again in (line.finish, line.finish, line.put_done, lambda: line.add(lambda: 4, LARGE)):
+        with pytest.raises(ZeroDivisionError):
+            again()
+    line.abort()
+    assert put == [1]
