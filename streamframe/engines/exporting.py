@@ -87,6 +87,7 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Si
         rejected=stats.rejected,
         nulled=stats.nulled,
         kept_rows=kept_rows,
+        bytes_again=stats.bytes_again,
     )
 
 

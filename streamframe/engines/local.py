@@ -205,6 +205,7 @@ class LocalRun:
             peak_bytes=self._budget.peak_bytes,
             limit_bytes=self._budget.limit_bytes,
             retries=sum(reader.retries for reader in self._readers),
+            bytes_again=sum(reader.bytes_again for reader in self._readers),
             waiting_on=self._waiting_on(),
             seconds=time.perf_counter() - self._started,
             first_batch_s=self._first_batch_s,

@@ -62,6 +62,7 @@ class Records(ABC):
         self._broken = False
         # What a seek has passed over.
         self.passed_bytes = 0
+        self.read_again_bytes = 0
 
     @property
     def byte_offset(self) -> int:
@@ -95,6 +96,7 @@ class Records(ABC):
             self.passed_bytes = offset - self._base - self._filled
             self.stream.skip_to(offset)
             self._base, self._start, self._filled = offset, 0, 0
+        self.read_again_bytes = max(0, offset - self._base - self._filled)
         while self._base + self._filled < offset:
             self._base, self._start, self._filled = self._base + self._filled, 0, 0
             if not self._read_more():

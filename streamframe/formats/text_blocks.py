@@ -124,6 +124,10 @@ class TextReader(BlockReader):
         return None if size is None else size - self._records.passed_bytes
 
     @property
+    def bytes_again(self) -> int:
+        return self._records.read_again_bytes
+
+    @property
     def rows_before(self) -> int:
         return self._rows_before
 

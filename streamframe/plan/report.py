@@ -53,6 +53,9 @@ class Stats:
         Records left out so far, since they could not be read.
     nulled : int
         Values that could not be read so far, and are null instead.
+    bytes_again : int
+        Bytes before the place to go on from that were read once more, decompressed: with ``resume``, of a source that
+        cannot be entered in its middle.
     """
 
     rows: int
@@ -69,6 +72,7 @@ class Stats:
     completeness: Completeness = "verified"
     rejected: int = 0
     nulled: int = 0
+    bytes_again: int = 0
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return (label, value) pairs in the order in which a person asks for them."""
@@ -77,6 +81,7 @@ class Stats:
             ("rows", f"{human_count(self.rows)} in {self.batches:,} batch{'' if self.batches == 1 else 'es'}"),
             *_reject_facts(self.rejected, self.nulled),
             ("read", human_bytes(self.bytes_read) + total),
+            *_again_facts(self.bytes_again),
             *_time_facts(self.rows, self.seconds, self.first_batch_s),
             ("held now", f"{human_bytes(self.bytes_buffered)} of {human_bytes(self.limit_bytes)}"),
             ("peak held", human_bytes(self.peak_bytes)),
@@ -119,6 +124,8 @@ class RunReport:
         Values that could not be read, and are null instead: with ``errors="null"``.
     kept_rows : int
         Of the rows, those that an earlier run had written before it was stopped: with ``resume=True``.
+    bytes_again : int
+        Bytes that the earlier run had read, and this one had to read once more; see `Stats`.
     """
 
     rows: int
@@ -134,6 +141,7 @@ class RunReport:
     rejected: int = 0
     nulled: int = 0
     kept_rows: int = 0
+    bytes_again: int = 0
 
     def facts(self) -> tuple[tuple[str, str], ...]:
         """Return (label, value) pairs in the order in which a person asks for them."""
@@ -145,6 +153,7 @@ class RunReport:
             ("rows", human_count(self.rows) + (f", {kept} of them before" if self.kept_rows else "")),
             *_reject_facts(self.rejected, self.nulled),
             ("read", human_bytes(self.bytes_read)),
+            *_again_facts(self.bytes_again),
             ("written", f"{human_bytes(self.bytes_written)} in {plural(len(self.files), 'file')}"),
             *([("to", shown)] if shown else []),
             *_time_facts(self.rows - self.kept_rows, self.seconds, self.first_batch_s),
@@ -248,6 +257,12 @@ def _time_facts(rows: int, seconds: float, first_batch_s: float | None) -> list[
 def _reject_facts(rejected: int, nulled: int) -> list[tuple[str, str]]:
     facts = [("rejected", plural(rejected, "record"))] if rejected else []
     return [*facts, ("made null", plural(nulled, "value"))] if nulled else facts
+
+
+def _again_facts(nbytes: int) -> list[tuple[str, str]]:
+    if not nbytes:
+        return []
+    return [("read again", f"{human_bytes(nbytes)} before the place to go on from, which cannot be entered directly")]
 
 
 def _retry_facts(retries: int) -> list[tuple[str, str]]:

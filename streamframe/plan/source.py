@@ -152,6 +152,11 @@ class BlockReader(ABC):
         return None
 
     @property
+    def bytes_again(self) -> int:
+        """Bytes before the start of the scan that had to be read all the same, decompressed."""
+        return 0
+
+    @property
     def retries(self) -> int:
         """Connections that were opened again after a fault."""
         return 0

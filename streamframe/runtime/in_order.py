@@ -5,8 +5,8 @@ Rules:
   called on the thread that gives the work: so what it writes to needs no lock.
 * What is under way is held against the budget and has a room of its own. Whoever gives more waits for
   the oldest: a slow target slows the consumer down, and so the reader.
-* What fails is raised where the next work is given, or at the end; everything before it has been put, and nothing behind
-  it ever is: it is raised again.
+* What fails is raised where the next work is given, or at the end, and again from then on: everything before it has
+  been put, and nothing behind it ever is.
 """
 
 from __future__ import annotations

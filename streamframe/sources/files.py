@@ -209,7 +209,7 @@ class _FilesReader(BlockReader):
 
     def __init__(self, files: Iterator[Callable[[], BlockReader]], rows: RowsBefore, *, single: bool) -> None:
         open_first = next(files, None)
-        self._current = open_first() if open_first is not None else _NoRows()
+        self._first = self._current = open_first() if open_first is not None else _NoRows()
         self._rest = files
         self._rows = rows
         self._single = single
@@ -228,6 +228,11 @@ class _FilesReader(BlockReader):
     @property
     def bytes_total(self) -> int | None:
         return self._current.bytes_total if self._single else None
+
+    @property
+    def bytes_again(self) -> int:
+        # Only the first is entered in its middle.
+        return self._first.bytes_again
 
     @property
     def retries(self) -> int:

@@ -46,6 +46,10 @@ class WrappedReader(BlockReader):
         return self._reader.bytes_total
 
     @property
+    def bytes_again(self) -> int:
+        return self._reader.bytes_again
+
+    @property
     def retries(self) -> int:
         return self._reader.retries
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -140,6 +141,18 @@ def test_of_a_page_only_the_rest_is_asked_for(tmp_path):
     )
     assert report.bytes_read < len(body) / 4
     assert requests[-1].range[0] > len(body) * 3 / 4
+
+
+def test_of_a_compressed_file_the_start_is_read_again_and_the_report_says_so(tmp_path):
+    body = csv_bytes(table(60_000))
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(body, 1))
+    frame = sf.read_csv(tmp_path / "rows.csv.gz")
+    with sf.options(memory="1MB"), pytest.raises(StoppedError):
+        stops_at(frame, 55_000).to_csv(tmp_path / "out", resume=True, max_rows_per_file=500)
+    report = whole(frame).to_csv(tmp_path / "out", resume=True, max_rows_per_file=500)
+    assert (report.rows, ids_of(tmp_path / "out", "csv")) == (60_000, list(range(60_000)))
+    assert len(body) * 0.7 < report.bytes_again < len(body)
+    assert "read again" in repr(report)
 
 
 def test_a_page_that_has_changed_under_the_same_size_is_told(tmp_path):
