@@ -38,7 +38,9 @@ from streamframe.transforms.filter import Filter
 from streamframe.transforms.map_batches import MapBatches, MapPandas
 from streamframe.transforms.rebatch import Rebatch
 from streamframe.transforms.rejects import Rejects
+from streamframe.transforms.sample import Sample
 from streamframe.transforms.select import Drop, Rename, Select
+from streamframe.transforms.shuffle import Shuffle
 from streamframe.transforms.slice import Slice
 from streamframe.transforms.tee import Tee
 from streamframe.transforms.with_columns import WithColumns
@@ -252,6 +254,57 @@ class StreamFrame(Exports):
         if nbytes is not None:
             return self._with(Rebatch(self._plan, None, parse_bytes(nbytes, name="nbytes")))
         return self._with(Rebatch(self._plan, _whole_number(rows, "rebatch(rows=)", "rows", least=1), None))
+
+    def sample(self, fraction: float, *, seed: int = 0) -> StreamFrame:
+        """Keep each row with the probability `fraction`, such as 0.01; rows keep their order.
+
+        All rows are read, and none is held. Which are kept depends on `seed` and on the number of the row alone.
+
+        Parameters
+        ----------
+        fraction
+            From 0 to 1.
+        seed
+            Another one keeps other rows. Default: 0, so that every run, and one that is resumed, keeps the same.
+
+        Examples
+        --------
+        >>> import streamframe as sf
+        >>> 400 < sf.from_arrow({"n": range(1000)}).sample(0.5).count() < 600
+        True
+        """
+        if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 <= fraction <= 1:
+            raise PlanError(f"sample(fraction) needs a number from 0 to 1, got {fraction!r}", hint="such as 0.01.")
+        return self._with(Sample(self._plan, float(fraction), _whole_number(seed, "sample(seed=)", "seed")))
+
+    def shuffle(self, buffer_rows: int = 100_000, *, seed: int = 0) -> StreamFrame:
+        """Put the rows into a random order, `buffer_rows` at a time.
+
+        Rows change places with those of the same window of the input only. Holds two windows.
+
+        Parameters
+        ----------
+        buffer_rows
+            How many rows change places with each other; as many as fit a third of the option `memory`. Default:
+            100,000, some 10 MB of an ordinary table.
+        seed
+            Another one gives another order. Default: 0, so that every run, and one that is resumed, gives the same.
+
+        Raises
+        ------
+        BudgetError
+            In the run, if a window does not fit.
+
+        Examples
+        --------
+        >>> import streamframe as sf
+        >>> shuffled = sf.from_arrow({"n": range(1000)}).shuffle()
+        >>> numbers = [row["n"] for row in shuffled.iter_rows()]
+        >>> numbers == sorted(numbers), sorted(numbers) == list(range(1000))
+        (False, True)
+        """
+        rows = _whole_number(buffer_rows, "shuffle(buffer_rows)", "buffer_rows", least=1)
+        return self._with(Shuffle(self._plan, rows, _whole_number(seed, "shuffle(seed=)", "seed")))
 
     def tee(self, sink: Any, *, storage_options: Mapping[str, Any] | None = None) -> StreamFrame:
         """Write the rows that pass here, and hand them on: one pass for two targets.

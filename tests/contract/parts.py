@@ -13,6 +13,7 @@ from bz2 import compress as bz2
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.orc
@@ -196,6 +197,11 @@ TRANSFORMS = {
     ),
     "Slice": (lambda frame: frame.slice(17, 1500), lambda rows: rows[17:1517]),
     "Rebatch": (lambda frame: frame.rebatch(rows=333), lambda rows: rows),
+    "Sample": (
+        lambda frame: frame.sample(0.25, seed=3),
+        lambda rows: [row for row, drawn in zip(rows, _drawn(3, len(rows)), strict=True) if drawn < 2**62],
+    ),
+    "Shuffle": (lambda frame: frame.shuffle(450, seed=3), lambda rows: _shuffled(rows, 450, 3)),
     "MapBatches": (
         lambda frame: frame.map_batches(lambda batch: batch.filter(batch["late"])),
         lambda rows: [row for row in rows if row["late"]],
@@ -225,6 +231,20 @@ SINKS = {
     "ndjson": (lambda frame, path: frame.to_ndjson(path), lambda path: _ndjson(path).to_arrow()),
     "csv": (lambda frame, path: frame.to_csv(path), lambda path: sf.read_csv(path).to_arrow()),
 }
+
+
+def _drawn(key: int | list[int], count: int) -> list[int]:
+    return np.random.Philox(key=key).random_raw(count).tolist()
+
+
+def _shuffled(rows: list[dict], size: int, seed: int) -> list[dict]:
+    windows = [rows[start : start + size] for start in range(0, len(rows), size)]
+    drawn = [_drawn([seed, number], len(window)) for number, window in enumerate(windows)]
+    return [
+        window[at]
+        for window, numbers in zip(windows, drawn, strict=True)
+        for at in sorted(range(len(window)), key=numbers.__getitem__)
+    ]
 
 
 def _ids_by(rows: list[dict], *keys: str) -> dict[tuple, list[int]]:

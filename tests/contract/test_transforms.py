@@ -37,7 +37,7 @@ def test_a_transform_of_no_rows_is_no_rows(name):
         assert verb(empty).to_arrow().num_rows == 0
 
 
-NAMES_NO_COLUMN = {"MapBatches", "MapPandas", "Slice", "Rebatch", "Concat", "Tee"}
+NAMES_NO_COLUMN = {"MapBatches", "MapPandas", "Slice", "Rebatch", "Sample", "Shuffle", "Concat", "Tee"}
 
 
 @pytest.mark.parametrize("name", sorted(set(TRANSFORMS) - NAMES_NO_COLUMN))
