@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from streamframe.databases.base import IfExists, checked_table
@@ -19,6 +20,7 @@ from streamframe.options import current_options
 from streamframe.plan.arguments import refuse
 from streamframe.plan.report import RunReport
 from streamframe.plan.sink import Sink
+from streamframe.sinks.delta import Delta, DeltaMode
 from streamframe.sinks.table import Table
 
 
@@ -72,6 +74,50 @@ class Exports(FileExports):
         refuse(foreign, self.to_sql)
         checked = checked_table(table, schema, if_exists)
         return self._into(Table(checked, target(connection, "to_sql"), if_exists))
+
+    def to_delta(
+        self,
+        path: Any,
+        *,
+        mode: DeltaMode = "error",
+        partition_by: str | Sequence[str] | None = None,
+        storage_options: Mapping[str, str] | None = None,
+        **foreign: Any,
+    ) -> RunReport:
+        """Write all rows into one new version of a Delta table, or none; needs the extra ``delta``.
+
+        The library deltalake writes. What it keeps comes on top of the option `memory`: the file that it is at, some
+        100 MB, and as many times for each folder with `partition_by`. Times become microseconds.
+
+        Parameters
+        ----------
+        path
+            A folder, or a URI that deltalake knows, such as ``s3://bucket/table``.
+        mode
+            What to do with a table that is there: ``"error"`` (the default), ``"append"``, or ``"overwrite"``, which
+            makes a version without its rows; older versions keep them.
+        partition_by
+            Columns whose values name folders.
+        storage_options
+            What deltalake takes for the store; not what fsspec takes.
+
+        Raises
+        ------
+        StreamError
+            Whatever stopped the run. The table has no new version then.
+
+        Examples
+        --------
+        >>> import streamframe as sf
+        >>> report = sf.from_arrow({"a": [1, 2]}).to_delta("flights")  # doctest: +SKIP
+        """
+        refuse(foreign, self.to_delta)
+        if mode not in ("error", "append", "overwrite"):
+            raise PlanError(f"mode={mode!r} is not known", hint='use "error", "append" or "overwrite".')
+        if not isinstance(path, (str, os.PathLike)):
+            raise PlanError(f"to_delta needs a path or a URI, got {type(path).__name__}")
+        keys = (partition_by,) if isinstance(partition_by, str) else tuple(partition_by or ())
+        return self._into(Delta(str(path), mode, keys, storage_options))
 
     def write(self, sink: Sink) -> RunReport:
         """Write all rows into a sink of your own.
