@@ -85,6 +85,14 @@ class Rebatch(Transform):
 
 def _taken(waiting: list[pa.RecordBatch]) -> pa.RecordBatch:
     """Return what waits as one batch, and let go of it: a generator holds its variables while others work."""
-    made = pa.concat_batches(waiting) if len(waiting) > 1 else compacted(waiting[0])
+    first, several = waiting[0], len(waiting) > 1
+    if not several or not first.num_columns:
+        made = pa.concat_batches(waiting) if several else compacted(first)
+        waiting.clear()
+        return made
+    # Column by column, so that the pieces and what they are joined to are never there at once.
+    schema = first.schema
+    pieces = [[batch.column(at) for batch in waiting] for at in reversed(range(len(schema)))]
+    del first
     waiting.clear()
-    return made
+    return pa.RecordBatch.from_arrays([pa.concat_arrays(pieces.pop()) for _ in schema], schema=schema)
