@@ -91,7 +91,7 @@ class OpenFile(ABC):
     def read(self, scan: Scan, *, part: int) -> BlockReader:
         """Start reading what the scan asks for. The reader then owns what was opened.
 
-        `scan.columns` is exact; `scan.hint` and `scan.limit` may be ignored.
+        `scan.columns` is exact; `scan.hint`, `scan.limit` and `scan.dictionaries` may be ignored.
         """
 
     @abstractmethod

@@ -16,6 +16,7 @@ from operator import and_
 import pyarrow as pa
 
 from streamframe.expr import Expr
+from streamframe.optimize.dictionaries import encoded
 from streamframe.plan.node import Columns, Node, Scan
 
 # Such plans are made by loops; each level takes two or three frames of Python's thousand.
@@ -65,7 +66,7 @@ def optimized(plan: Node, schemas: Schemas) -> Node:
     if _deeper_than(MAX_DEPTH, plan):
         return plan
     plan = _sink_filters(plan, [], schemas)
-    plan = _narrow(plan, None, schemas)
+    plan = _narrow(encoded(plan, schemas), None, schemas)
     return _limit(plan, None)
 
 

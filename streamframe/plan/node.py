@@ -98,6 +98,17 @@ class Node(ABC):
         """Tell whether the output column of this name is the input's, untouched."""
         return False
 
+    def takes_dictionaries(self, schema: pa.Schema) -> frozenset[str]:
+        """Return the columns of the input that may come as dictionaries of their values; all of them are text.
+
+        Batch by batch, they may come as they are all the same.
+        """
+        return frozenset()
+
+    def with_dictionaries(self, columns: frozenset[str]) -> Self:
+        """Return a node that makes the same rows, where these columns of the input come so."""
+        return self
+
     def carrying(self, column: str) -> Self | None:
         """Return a step that hands on one more column of its input as it is; None if there is none."""
         return self if self.passes(column) else None
@@ -134,7 +145,7 @@ class Scan(Node):
 
     `columns` and `limit` are exact or better left alone; `predicate` is a hint only, by which
     a source may leave out rows that cannot match. The filter stays above. `start` is exact: rows
-    before it do not come out.
+    before it do not come out. The columns in `dictionaries` may come as such, and need not.
     """
 
     source: Source
@@ -142,6 +153,7 @@ class Scan(Node):
     hint: Expr | None = None
     limit: int | None = None
     start: Mark | None = None
+    dictionaries: frozenset[str] = frozenset()
 
     @property
     def scan(self) -> Scan:

@@ -99,6 +99,8 @@ class Prefetch:
                     weight = held_bytes(made.data)
                     self._flow.adjust(weight - held)
                     held = weight
+                # No longer counted from here on.
+                del received, block, made
         except BlockFailed as failed:
             raise counts.located(failed) from failed.error.__cause__
         except Closed:

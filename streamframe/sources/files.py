@@ -199,7 +199,12 @@ class _OpenFiles(OpenSource):
         numbered = fact_column("row") in names
         # Rows are counted from the start of the file, and statistics are of the types in the file.
         exact = not numbered and all(one.type == schema.field(one.name).type for one in own)
-        inner = dataclasses.replace(scan, columns=tuple(one.name for one in own), hint=scan.hint if exact else None)
+        inner = dataclasses.replace(
+            scan,
+            columns=tuple(one.name for one in own),
+            hint=scan.hint if exact else None,
+            dictionaries=frozenset(),
+        )
         fit = Fit(wanted, constants, fact_column("row") if numbered else None)
         return fitted(started(opened.read(inner, part=part), scan.start), fit, rows)
 

@@ -36,6 +36,8 @@ class GroupBy(Transform):
 
     keys: tuple[Expr, ...]
     aggregates: tuple[tuple[str, Aggregate], ...]
+    # These columns may come as dictionaries, though they are none.
+    dictionaries: frozenset[str] = frozenset()
     blocking: ClassVar[bool] = True
     prepares: ClassVar[bool] = True
 
@@ -55,9 +57,24 @@ class GroupBy(Transform):
         # A row without any column would be no row.
         return dataclasses.replace(self, aggregates=kept if kept or self.keys else self.aggregates[:1])
 
+    def takes_dictionaries(self, schema: pa.Schema) -> frozenset[str]:
+        plain = {key.column for key in self.keys if key.column is not None}
+        computed = [key for key in self.keys if key.column is None]
+        operands = [each.operand for _, each in self.aggregates if each.operand is not None]
+        used = used_columns((*computed, *operands), schema)
+        if used is None:
+            return frozenset()
+        return frozenset(name for name in plain - used if schema.field(name).type == pa.string())
+
+    def with_dictionaries(self, columns: frozenset[str]) -> Self:
+        return dataclasses.replace(self, dictionaries=columns)
+
     def prepare(self, data: pa.RecordBatch) -> pa.RecordBatch:
-        made = self._layout(data.schema).reduce(data)
-        return made.replace_schema_metadata({_MADE_OF: data.schema.serialize().to_pybytes()})
+        schema = pa.schema(
+            [one.with_type(pa.string()) if one.name in self.dictionaries else one for one in data.schema]
+        )
+        made = self._layout(schema).reduce(data)
+        return made.replace_schema_metadata({_MADE_OF: schema.serialize().to_pybytes()})
 
     def run(self, streams: Sequence[Iterator[Marked]], context: RunContext) -> Iterator[Marked]:
         (stream,) = streams

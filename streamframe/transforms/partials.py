@@ -97,7 +97,13 @@ class Layout:
 
     def _reduce_piece(self, data: pa.RecordBatch, start: int) -> pa.RecordBatch:
         values = evaluate_all(self._exprs, data)
-        columns = {key: _key(array) for key, array in zip(self.keys, values, strict=False)}
+        columns: dict[str, pa.Array] = {}
+        dictionaries: dict[str, pa.Array] = {}
+        for key, array in zip(self.keys, values, strict=False):
+            if pa.types.is_dictionary(array.type):
+                dictionaries[key], columns[key] = array.dictionary, array.indices
+            else:
+                columns[key] = _key(array)
         steps: list[_Step] = []
         for each in self.reductions:
             if each.operand is None or each.dtype is None:
@@ -111,7 +117,11 @@ class Layout:
             steps.append((FIRST, "min", None, FIRST))
         # Acero counts no rows where there is no column.
         columns = columns or {"rows": pa.nulls(data.num_rows)}
-        return _grouped(pa.table(columns), self.keys, steps)
+        made = _grouped(pa.table(columns), self.keys, steps)
+        for key, dictionary in dictionaries.items():
+            at = made.schema.get_field_index(key)
+            made = made.set_column(at, key, _key(dictionary.take(made.column(at))))
+        return made
 
     def merge(self, partials: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
         """Return the partials of all that these are partials of."""

@@ -56,17 +56,16 @@ class Rebatch(Transform):
                 while (room := self._room(waiting, waiting_rows, data, start)) <= data.num_rows - start:
                     waiting.append(data.slice(start, room))
                     start += room
-                    made = pa.concat_batches(waiting) if len(waiting) > 1 else compacted(waiting[0])
                     behind = before.at_step(context.step, start) if start < data.num_rows else mark
-                    yield Marked(made, behind)
-                    waiting, waiting_rows = [], 0
+                    yield Marked(_taken(waiting), behind)
+                    waiting_rows = 0
                 if start < data.num_rows:
                     waiting.append(compacted(data.slice(start)))
                     waiting_rows += data.num_rows - start
                 before = mark
                 hold.resize(sum(held_bytes(batch) for batch in waiting))
             if waiting and mark is not None:
-                yield Marked(pa.concat_batches(waiting), mark)
+                yield Marked(_taken(waiting), mark)
         finally:
             hold.resize(0)
 
@@ -82,3 +81,18 @@ class Rebatch(Transform):
         assert self.batch_bytes is not None
         row_bytes = max(1.0, data.nbytes / max(1, data.num_rows))
         return max(1, int((self.batch_bytes - sum(batch.nbytes for batch in waiting)) / row_bytes))
+
+
+def _taken(waiting: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Return what waits as one batch, and let go of it: a generator holds its variables while others work."""
+    first, several = waiting[0], len(waiting) > 1
+    if not several or not first.num_columns:
+        made = pa.concat_batches(waiting) if several else compacted(first)
+        waiting.clear()
+        return made
+    # Column by column, so that the pieces and what they are joined to are never there at once.
+    schema = first.schema
+    pieces = [[batch.column(at) for batch in waiting] for at in reversed(range(len(schema)))]
+    del first
+    waiting.clear()
+    return pa.RecordBatch.from_arrays([pa.concat_arrays(pieces.pop()) for _ in schema], schema=schema)

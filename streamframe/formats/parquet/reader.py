@@ -88,6 +88,7 @@ class _OpenParquet(OpenFile):
             self._block_bytes,
             scan.limit,
             part,
+            scan.dictionaries,
         )
 
     def close(self) -> None:
@@ -108,6 +109,7 @@ class _ParquetReader(BlockReader):
         block_bytes: int,
         limit: int | None,
         part: int,
+        dictionaries: frozenset[str],
     ) -> None:
         self._rows_before = rows_before
         self._file = file
@@ -117,6 +119,7 @@ class _ParquetReader(BlockReader):
         self._block_bytes = block_bytes
         self._limit = limit
         self._part = part
+        self._dictionaries = dictionaries
         self._weight = RowWeight()
         self._blocks = self._plan_blocks()
         self._pending: _SliceBlock | None = None
@@ -159,7 +162,7 @@ class _ParquetReader(BlockReader):
 
     def _plan_blocks(self) -> Iterator[_SliceBlock]:
         for index in self._groups:
-            group = RowGroup(self._file, self._footer, index, self._schema, self._weight)
+            group = RowGroup(self._file, self._footer, index, self._schema, self._weight, self._dictionaries)
             if group.rows == 0:
                 continue
             if not self._weight.nbytes and self._schema.names:

@@ -29,6 +29,10 @@ _FIRST_ROWS = 16
 # let more rows in unseen, which may be heavy.
 _GROWTH = 2
 _READ_BUFFER_BYTES = 256 << 10
+# A column is left encoded where its chunk has no more bytes a value, and its dictionary no more than so many:
+# each batch carries all of it.
+_ENCODED_VALUE_BYTES = 2
+_DICTIONARY_BYTES = 64 << 10
 
 
 class RowWeight:
@@ -53,15 +57,29 @@ class RowWeight:
 class RowGroup:
     """One row group of a file, and how far it has been decoded."""
 
-    def __init__(self, file: RangedFile, footer: Footer, index: int, schema: pa.Schema, weight: RowWeight) -> None:
+    def __init__(
+        self,
+        file: RangedFile,
+        footer: Footer,
+        index: int,
+        schema: pa.Schema,
+        weight: RowWeight,
+        dictionaries: frozenset[str] = frozenset(),
+    ) -> None:
         self.label = file.label
         self.index = index
         self._file = file
         self._metadata = footer.metadata
-        self._schema = schema
         self._weight = weight
         self.rows: int = footer.metadata.row_group(index).num_rows
         self._chunks: list[Any] = footer.chunks(index, frozenset(schema.names))
+        self._dictionaries = [
+            name
+            for name in schema.names
+            # Arrow's reader is told of paths: one with a dot may be that of two columns.
+            if name in dictionaries and "." not in name and all(map(_is_encoded, footer.chunks(index, (name,))))
+        ]
+        self._schema = _with_dictionaries(schema, self._dictionaries)
         self.uncompressed_bytes: int = sum(chunk.total_uncompressed_size for chunk in self._chunks)
         self.compressed_bytes: int = sum(chunk.total_compressed_size for chunk in self._chunks)
         self._image: FileImage | None = None
@@ -157,6 +175,9 @@ class RowGroup:
         batch = next(self._batches, None)
         if batch is None:
             raise DecodeError("the row group holds fewer rows than the footer says", source=self.label)
+        for name in self._dictionaries:
+            # What a damaged page points at is looked at by nobody else.
+            batch.column(name).validate(full=True)
         return batch
 
     def _open(self, batch_rows: int) -> tuple[pq.ParquetFile, Iterator[pa.RecordBatch]]:
@@ -171,6 +192,7 @@ class RowGroup:
             pre_buffer=False,
             buffer_size=_READ_BUFFER_BYTES,
             page_checksum_verification=True,
+            read_dictionary=self._dictionaries,
         )
         batches: Iterator[pa.RecordBatch] = opened.iter_batches(
             batch_size=batch_rows,
@@ -180,6 +202,22 @@ class RowGroup:
             use_threads=self._slices > 1,
         )
         return opened, batches
+
+
+def _is_encoded(chunk: Any) -> bool:
+    """Tell whether hardly any value of a chunk is written plainly, in four bytes and more, and few differ."""
+    if not chunk.has_dictionary_page:
+        return False
+    light = chunk.total_uncompressed_size <= _ENCODED_VALUE_BYTES * chunk.num_values
+    return bool(light and chunk.data_page_offset - chunk.dictionary_page_offset <= _DICTIONARY_BYTES)
+
+
+def _with_dictionaries(schema: pa.Schema, names: list[str]) -> pa.Schema:
+    for name in names:
+        at = schema.get_field_index(name)
+        field = schema.field(at)
+        schema = schema.set(at, field.with_type(pa.dictionary(pa.int32(), field.type)))
+    return schema
 
 
 class translated:  # noqa: N801 - read as a word in a `with` line
