@@ -213,6 +213,9 @@ def test_a_file_that_is_closed_while_it_is_read_says_so():
         (b"\x28\xb5\x2f\xfd\x80\xff", 'compression="zstd"'),
         (b"PK\x03\x04\xff\xfe", "zip archive"),
         ("a,b\n1,2\n".encode("utf-16"), 'encoding="utf-16"'),
+        ("a,b\n1,2\n".encode("utf-32"), 'encoding="utf-32"'),
+        ("id,name\n1,Zoë\n".encode("utf-16-le"), 'encoding="utf-16-le"'),
+        ("id,name\n1,Zoë\n".encode("utf-16-be"), 'encoding="utf-16-be"'),
     ],
 )
 def test_a_file_that_only_its_name_calls_csv_is_told_by_how_it_starts(start, says):

@@ -296,8 +296,8 @@ def test_after_a_ctrl_c_in_a_read_the_stream_does_not_go_on():
         target = memoryview(bytearray(len(CSV)))
         with pytest.raises(KeyboardInterrupt):
             reading.set()
-            while True:
-                stream.read_into(target)
+            while stream.read_into(target):
+                pass
         before = bytes(target)
         with pytest.raises(SourceError, match="interrupted"):
             drain(stream)

@@ -51,24 +51,31 @@ def test_twenty_stalled_iterations_that_are_abandoned_end_at_once():
     assert max(taken) < 2
 
 
-LOOP = """
+READS = """
 import sys
 import polars  # lets the system restart what a signal interrupts
 import streamframe as sf
+"""
+LOOP = """
 for batch in sf.read_csv(sys.argv[1]).iter_batches():
     print("reading", flush=True)
 """
+LOOK = """
+print("reading", flush=True)
+sf.read_csv(sys.argv[1]).head()
+"""
 
 
-def test_an_interrupt_ends_a_stalled_loop_also_where_polars_is_imported():
+@pytest.mark.parametrize(("code", "nbytes"), [(LOOP, 1_000_000), (LOOK, 100)], ids=["loop", "look"])
+def test_an_interrupt_ends_what_is_stalled_also_where_polars_is_imported(code, nbytes):
     stalled = threading.Event()
 
     def stalls(request):
         stalled.set()
-        stalls_after(1_000_000, CSV)(request)
+        stalls_after(nbytes, CSV)(request)
 
     with serve(stalls) as url:
-        command = [sys.executable, "-c", LOOP, f"{url}/a.csv"]
+        command = [sys.executable, "-c", READS + code, f"{url}/a.csv"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout.readline() == "reading\n"
             assert stalled.wait(10)

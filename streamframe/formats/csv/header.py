@@ -15,7 +15,7 @@ import pyarrow.csv as pacsv
 from streamframe.errors import DecodeError, SchemaError
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.records import CsvRecords
-from streamframe.formats.sniffing import BOM, ENCODING_HINT, other_format
+from streamframe.formats.sniffing import BOM, ENCODING_HINT, other_format, wide_text
 
 
 def read_names(
@@ -40,15 +40,12 @@ def read_names(
             raise DecodeError(f"{label} is empty: {what}", source=label, byte_offset=0, hint=hint)
         return known
     offset, text = first
+    if wide_text(text):
+        raise _not_text(label, offset, text)
     try:
         found = _fields(text, dialect) if header else [f"f{index}" for index in range(_count(text, dialect))]
     except UnicodeDecodeError as error:
-        raise DecodeError(
-            f"the header line of {label} is not UTF-8 text",
-            source=label,
-            byte_offset=offset,
-            hint=other_format(text) or ENCODING_HINT,
-        ) from error
+        raise _not_text(label, offset, text) from error
     if header:
         records.skip_record(text)
     if names is not None and len(names) != len(found):
@@ -124,4 +121,13 @@ def _parsed(text: bytes, dialect: Dialect, *, autogenerate_column_names: bool) -
             use_threads=False, block_size=len(whole) + 1, autogenerate_column_names=autogenerate_column_names
         ),
         parse_options=dialect.arrow,
+    )
+
+
+def _not_text(label: str, offset: int, text: bytes) -> DecodeError:
+    return DecodeError(
+        f"the header line of {label} is not UTF-8 text",
+        source=label,
+        byte_offset=offset,
+        hint=other_format(text) or ENCODING_HINT,
     )
