@@ -74,17 +74,21 @@ class Decoding:
             records = _count_objects(data)
         if records:
             try:
-                return self._first_look(data, records)
+                return self.at_once(data, records)
             except REFUSED:
                 pass
-            # Where values are nested, a name may be found inside of one that is not to be touched.
-            if self.text and not self._any_nested:
-                try:
-                    text = self._scalars.sub(rb'\1"\2"', data.to_pybytes())
-                    return self._first_look(pa.py_buffer(text), records)
-                except REFUSED:
-                    pass
         return self._second_look(piece)
+
+    def at_once(self, data: pa.Buffer, records: int) -> pa.RecordBatch:
+        """Return the records in so many lines without taking one apart; raise one of `REFUSED` if that has to be."""
+        try:
+            return self._first_look(data, records)
+        except REFUSED:
+            # Where values are nested, a name may be found inside of one that is not to be touched.
+            if not self.text or self._any_nested:
+                raise
+        text = self._scalars.sub(rb'\1"\2"', data.to_pybytes())
+        return self._first_look(pa.py_buffer(text), records)
 
     def _first_look(self, data: pa.Buffer, records: int) -> pa.RecordBatch:
         if self.strict:

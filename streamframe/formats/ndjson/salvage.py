@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -38,44 +38,58 @@ def salvaged(piece: Piece, decoding: Decoding, lines: Sequence[bytearray], objec
     objects
         Which of them start and end as an object does.
     """
-    records: dict[int, Line] = {at: decoding.record(lines[at]) for at in objects}
     types = {field.name: field.type for field in decoding.schema if field.name not in decoding.text}
-    doubtful = [at for at in objects if _doubtful(lines[at], types)]
-    likely = sorted(set(objects).difference(doubtful))
+    chances = {at: _chance(lines[at], types) for at in objects}
+    likely = [at for at in objects if chances[at] == "likely"]
 
     def readable(start: int, stop: int) -> bool:
-        return _reads(decoding, [records[at] for at in likely[start:stop]])
+        return _reads(decoding, [lines[at] for at in likely[start:stop]])
 
+    bad = [at for at in objects if chances[at] == "none"]
     # One by one where they are likely to fail: halving would try the good ones with each of them again.
-    bad = [at for at in doubtful if not _reads(decoding, [records[at]])]
+    bad += [at for at in objects if chances[at] == "unknown" and not _reads(decoding, [lines[at]])]
     bad += [likely[at] for at in failing(len(likely), readable)]
+    records: dict[int, Line] = {at: lines[at] for at in objects}
     nulled = 0
     for at in bad:
         line = records.pop(at)
-        if decoding.errors == "null" and (mended := _nulled(bytes(line), decoding)):
+        if decoding.errors == "null" and (mended := _nulled(bytes(decoding.record(line)), decoding)):
             records[at], count = mended
             nulled += count
     places = sorted(records)
-    data = decoding.of_lines([records[at] for at in places])
+    data = _batch(decoding, [records[at] for at in places])
     rejects = _told(piece, decoding, lines, records) if decoding.errors == "quarantine" else []
     whole = len(places) == len(lines)
     return Salvaged(data, None if whole else pa.array(np.array(places, np.int64)), len(lines), rejects, nulled)
 
 
+def _batch(decoding: Decoding, lines: Sequence[Line]) -> pa.RecordBatch:
+    """Return the records in these lines; raise one of `REFUSED` if one cannot be read."""
+    # One line is taken apart sooner than two looks at it are taken.
+    if len(lines) > 1:
+        try:
+            return decoding.at_once(pa.py_buffer(b"\n".join(lines)), len(lines))
+        except REFUSED:
+            pass
+    return decoding.of_lines([decoding.record(line) for line in lines])
+
+
 def _reads(decoding: Decoding, lines: Sequence[Line]) -> bool:
     try:
-        decoding.of_lines(lines)
+        _batch(decoding, lines)
     except REFUSED:
         return False
     return True
 
 
-def _doubtful(line: bytearray, types: Mapping[str, pa.DataType]) -> bool:
+def _chance(line: bytearray, types: Mapping[str, pa.DataType]) -> Literal["likely", "unknown", "none"]:
+    """Tell whether a line will be read, without Arrow."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
-        return True
-    return any(surely_refused(value, types[name]) for name, value in row.items() if name in types)
+        return "unknown"
+    refused = any(surely_refused(value, types[name]) for name, value in row.items() if name in types)
+    return "none" if refused else "likely"
 
 
 def _nulled(line: bytes, decoding: Decoding) -> tuple[bytes, int] | None:
