@@ -17,7 +17,7 @@ from streamframe.errors import PlanError, did_you_mean
 from streamframe.expr import Expr, as_expr
 from streamframe.formats.base import FileFormat
 from streamframe.formats.csv import CsvFormat
-from streamframe.formats.ipc import IpcFormat
+from streamframe.formats.ipc import MAX_BATCH_BYTES, IpcFormat
 from streamframe.formats.lines import LinesFormat
 from streamframe.formats.ndjson import NdjsonFormat
 from streamframe.formats.orc import OrcFormat
@@ -420,6 +420,7 @@ def read_ipc(
     columns: Sequence[str] | None = None,
     schema: SchemaOver = "first",
     hive: bool | Mapping[str, Any] | None = None,
+    max_batch_bytes: int | str = MAX_BATCH_BYTES,
     storage_options: Mapping[str, Any] | None = None,
     **foreign: Any,
 ) -> StreamFrame:
@@ -437,6 +438,9 @@ def read_ipc(
         Only these, in this order.
     schema, hive
         What holds over several files, and columns from their paths: as in `read_csv`.
+    max_batch_bytes
+        The largest that a compressed batch, or a dictionary, may become; a larger one is a `BudgetError` before it is
+        decompressed. Default: 1 GiB, as a file of 60 KB can hold one of 2 GB.
     storage_options
         What fsspec takes for the scheme, and for http(s) what `read_csv` names.
 
@@ -447,7 +451,7 @@ def read_ipc(
     TruncatedError
         When it runs, if the end is missing. A stream has to end with its end-of-stream marker,
         although Arrow lets a writer leave it out: without it nobody can tell whether rows are missing.
-    SourceError, DecodeError, SchemaError
+    SourceError, DecodeError, SchemaError, BudgetError
         When it runs.
 
     Examples
@@ -456,7 +460,8 @@ def read_ipc(
     >>> delays = sf.read_ipc("flights.arrow", columns=["carrier", "dep_delay"])
     """
     refuse(foreign, read_ipc)
-    frame = _frame(_files(path, IpcFormat(), schema, hive, storage_options))
+    ipc = IpcFormat(parse_bytes(max_batch_bytes, name="max_batch_bytes"))
+    frame = _frame(_files(path, ipc, schema, hive, storage_options))
     return frame if columns is None else frame.select(checked_names(columns))
 
 

@@ -96,5 +96,21 @@ def test_damage_is_a_typed_error_or_all_rows_and_never_a_crash(tmp_path):
     assert verdicts["typed error"] > MUTATIONS // 2
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("compression", ["zstd", "lz4"])
+@pytest.mark.parametrize("kind", ["rows", "dictionary"])
+def test_a_batch_that_would_become_too_large_is_not_decompressed(tmp_path, stream, compression, kind):
+    path = tmp_path / "bomb.arrow"
+    column = pa.array(["x" * 1_000_000]) if kind == "rows" else pa.array(["x" * 1_000_000]).dictionary_encode()
+    path.write_bytes(ipc_bytes(pa.table({"a": column}), stream=stream, compression=compression))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(
+        sf.BudgetError, match=r"1 MB once it is decompressed(.|\n)*bomb(.|\n)*max_batch_bytes="
+    ) as caught:
+        sf.read_ipc(path, max_batch_bytes="500kB").to_arrow()
+    assert caught.value.byte_offset is not None
+    assert sf.read_ipc(path, max_batch_bytes="2MB").count() == 1
+
+
 if __name__ == "__main__":
     read_mutations(sys.argv[1])

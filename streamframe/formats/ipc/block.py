@@ -10,33 +10,60 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from streamframe.batch import Mark, rows_without_columns
-from streamframe.errors import DecodeError
+from streamframe.errors import BudgetError, DecodeError
 from streamframe.formats.image import FileImage, coalesced
 from streamframe.formats.ipc.layout import needed_buffers
 from streamframe.formats.ipc.messages import Message, damaged
 from streamframe.formats.ipc.metadata import END_OF_STREAM, Records
+from streamframe.plan.quantities import human_bytes
 from streamframe.plan.source import Block, Decoded
 
 # A decoded batch may be this many times as large as a block before it is handed on in slices.
 _SLICE_BLOCKS = 4
 _MAX_SLICE_ROWS = 1 << 20
+# A compressed batch may become so large: a file of 60 KB can hold one of 2 GB.
+MAX_BATCH_BYTES = 1 << 30
+
+
+class Limits(NamedTuple):
+    """How large a block shall be, and how large a batch or a dictionary may become that is compressed."""
+
+    block_bytes: int
+    batch_bytes: int = MAX_BATCH_BYTES
+
+    def check(self, nbytes: int, label: str, byte_offset: int) -> None:
+        """Raise `BudgetError` if what is compressed there becomes larger than is allowed."""
+        if nbytes > self.batch_bytes:
+            raise BudgetError(
+                f"a batch says that it has {human_bytes(nbytes)} once it is decompressed; the most that is held for "
+                f"one is {human_bytes(self.batch_bytes)}",
+                source=label,
+                byte_offset=byte_offset,
+                hint="If batches are as large as that, pass max_batch_bytes=.",
+            )
 
 
 class Opening:
     """What a block starts with: the schema's message, and the dictionaries in force."""
 
-    def __init__(self, schema_message: bytes) -> None:
+    def __init__(self, schema_message: bytes, label: str, limits: Limits) -> None:
         self._schema_message = schema_message
+        self._label = label
+        self._limits = limits
         self._dictionaries: list[tuple[int, bytes]] = []
         self.nbytes = len(schema_message)
 
     def add(self, message: Message, body: bytes) -> None:
         """Take a dictionary into account: a delta adds to the one of the same id, another replaces it."""
         header = message.header
+        if header.records is not None and header.records.compressed:
+            claimed = sum(_claimed(self._label, message, body, *place) for place in header.records.buffers)
+            self._limits.check(claimed, self._label, message.byte_offset)
         if not header.is_delta:
             self._dictionaries = [kept for kept in self._dictionaries if kept[0] != header.dictionary_id]
         self._dictionaries.append((header.dictionary_id, message.head + body))
@@ -55,7 +82,7 @@ class Decoding:
     part: int
     found: pa.Schema  # the file's
     wanted: pa.Schema  # columns in the order in which they come out
-    block_bytes: int
+    limits: Limits
 
     @property
     def whole(self) -> bool:
@@ -120,8 +147,9 @@ class IpcBlock(Block):
         """Take into account what the last batch holds, now that its body is in place."""
         records = message.header.records
         if records is not None and records.compressed and len(view):
-            for offset, length in self._decoding.needed(records):
-                self._decompressed_bytes += self._claimed(message, view, offset, length)
+            claimed = sum(_claimed(self.label, message, view, *place) for place in self._decoding.needed(records))
+            self._decoding.limits.check(claimed, self.label, message.byte_offset)
+            self._decompressed_bytes += claimed
         held = self._raw_bytes + self._decompressed_bytes
         # Several batches are joined, which copies them.
         self.nbytes = held if self._count == 1 else held + (self._decompressed_bytes or self._raw_bytes)
@@ -155,24 +183,25 @@ class IpcBlock(Block):
     def _slice_rows(self, data: pa.RecordBatch) -> int:
         if not data.num_columns:
             return int(data.num_rows)
-        most = self._decoding.block_bytes * _SLICE_BLOCKS
+        most = self._decoding.limits.block_bytes * _SLICE_BLOCKS
         if data.nbytes <= most and data.num_rows <= _MAX_SLICE_ROWS:
             return int(data.num_rows)
         return int(min(_MAX_SLICE_ROWS, max(1, data.num_rows * most // max(1, data.nbytes))))
 
-    def _claimed(self, message: Message, view: memoryview, offset: int, length: int) -> int:
-        """Return how long a compressed buffer says it will be."""
-        if length < 8:
-            return 0
-        claimed = int(struct.unpack_from("<q", view, offset)[0])
-        if claimed < -1:
-            raise damaged(self.label, message.byte_offset, "a column has a length below zero")
-        # -1: it was not worth compressing.
-        return length - 8 if claimed == -1 else claimed
-
     def _put(self, data: bytes) -> None:
         self._image.put(self._filled, data)
         self._filled += len(data)
+
+
+def _claimed(label: str, message: Message, body: memoryview | bytes, offset: int, length: int) -> int:
+    """Return how long a compressed buffer says it will be."""
+    if length < 8:
+        return 0
+    claimed = int(struct.unpack_from("<q", body, offset)[0])
+    if claimed < -1:
+        raise damaged(label, message.byte_offset, "a column has a length below zero")
+    # -1: it was not worth compressing.
+    return length - 8 if claimed == -1 else claimed
 
 
 def _image(size: int, label: str, byte_offset: int) -> FileImage:

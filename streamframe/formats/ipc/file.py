@@ -11,7 +11,7 @@ import pyarrow as pa
 from streamframe.errors import TruncatedError
 from streamframe.formats.base import OpenFile
 from streamframe.formats.image import FileImage
-from streamframe.formats.ipc.block import Decoding, IpcBlock, Opening
+from streamframe.formats.ipc.block import Decoding, IpcBlock, Limits, Opening
 from streamframe.formats.ipc.messages import Message, damaged
 from streamframe.formats.ipc.metadata import (
     CONTINUATION,
@@ -114,21 +114,22 @@ class OpenIpcFile(OpenFile):
         footer: IpcFooter,
         found: pa.Schema,
         schema: pa.Schema,
-        block_bytes: int,
+        limits: Limits,
     ) -> None:
         self._file = file
         self._footer = footer
         self._found = found
         self._schema = schema
-        self._block_bytes = block_bytes
+        self._limits = limits
 
     @property
     def schema(self) -> pa.Schema:
         return self._schema
 
     def read(self, scan: Scan, *, part: int) -> BlockReader:
-        decoding = decoding_of(self._file.label, part, self._found, self._schema, scan, self._block_bytes)
-        return _IpcFileReader(self._file, self._footer, Opening(self._footer.schema_message), decoding)
+        decoding = decoding_of(self._file.label, part, self._found, self._schema, scan, self._limits)
+        opening = Opening(self._footer.schema_message, self._file.label, self._limits)
+        return _IpcFileReader(self._file, self._footer, opening, decoding)
 
     def close(self) -> None:
         self._file.close()
@@ -189,7 +190,7 @@ class _IpcFileReader(BlockReader):
             end == self._next
             or (
                 0 <= batches[end].offset - batches[end - 1].end <= _MAX_GAP_BYTES
-                and batches[end].end - batches[self._next].offset <= self._decoding.block_bytes
+                and batches[end].end - batches[self._next].offset <= self._decoding.limits.block_bytes
             )
         ):
             end += 1

@@ -10,6 +10,7 @@ import pyarrow as pa
 from streamframe.errors import DecodeError, StreamError
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.columns import require_columns, require_unique
+from streamframe.formats.ipc.block import MAX_BATCH_BYTES, Limits
 from streamframe.formats.ipc.file import IpcFooter, OpenIpcFile
 from streamframe.formats.ipc.messages import Messages, damaged
 from streamframe.formats.ipc.metadata import END_OF_STREAM, MAGIC, SCHEMA
@@ -29,13 +30,16 @@ class IpcFormat(FileFormat):
     name: ClassVar[str] = "ipc"
     suffixes: ClassVar[tuple[str, ...]] = (".arrow", ".arrows", ".feather", ".ipc")
 
+    max_batch_bytes: int = MAX_BATCH_BYTES
+
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+        limits = Limits(block_bytes, self.max_batch_bytes)
         stream = location.open_stream()
         try:
             start = stream.read_up_to(len(MAGIC))
             stream.unread(start)
             if start != MAGIC:
-                return _open_stream(stream, start, expected, block_bytes)
+                return _open_stream(stream, start, expected, limits)
             if location.compression is not None:
                 raise DecodeError(
                     f"{location.label} is an Arrow IPC file in {location.compression}: its end, which has to be "
@@ -49,13 +53,13 @@ class IpcFormat(FileFormat):
         stream.close()
         file = location.open_ranged()
         try:
-            return _open_file(file, expected, block_bytes)
+            return _open_file(file, expected, limits)
         except BaseException:
             file.close()
             raise
 
 
-def _open_stream(stream: ByteStream, start: bytes, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+def _open_stream(stream: ByteStream, start: bytes, expected: pa.Schema | None, limits: Limits) -> OpenFile:
     label = stream.label
     if start.startswith(_FEATHER_1):
         raise DecodeError(
@@ -71,13 +75,13 @@ def _open_stream(stream: ByteStream, start: bytes, expected: pa.Schema | None, b
     if opening is None or opening.header.kind != SCHEMA or opening.header.body_bytes:
         raise _not_ipc(label, start)
     found, schema = _schemas(opening.head, label, expected)
-    return OpenIpcStream(messages, opening, found, schema, block_bytes)
+    return OpenIpcStream(messages, opening, found, schema, limits)
 
 
-def _open_file(file: RangedFile, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+def _open_file(file: RangedFile, expected: pa.Schema | None, limits: Limits) -> OpenFile:
     footer = IpcFooter(file)
     found, schema = _schemas(footer.schema_message, file.label, expected)
-    return OpenIpcFile(file, footer, found, schema, block_bytes)
+    return OpenIpcFile(file, footer, found, schema, limits)
 
 
 def _schemas(opening: bytes, label: str, expected: pa.Schema | None) -> tuple[pa.Schema, pa.Schema]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from streamframe.errors import StreamError
 from streamframe.formats.base import OpenFile
-from streamframe.formats.ipc.block import Decoding, IpcBlock, Opening
+from streamframe.formats.ipc.block import Decoding, IpcBlock, Limits, Opening
 from streamframe.formats.ipc.messages import Message, Messages, damaged
 from streamframe.formats.ipc.metadata import DICTIONARY, RECORDS
 from streamframe.plan.node import Scan
@@ -27,13 +27,13 @@ class OpenIpcStream(OpenFile):
     """A stream whose schema was read."""
 
     def __init__(
-        self, messages: Messages, opening: Message, found: pa.Schema, schema: pa.Schema, block_bytes: int
+        self, messages: Messages, opening: Message, found: pa.Schema, schema: pa.Schema, limits: Limits
     ) -> None:
         self._messages = messages
         self._opening = opening
         self._found = found
         self._schema = schema
-        self._block_bytes = block_bytes
+        self._limits = limits
         self._handed_over = False
 
     @property
@@ -42,8 +42,9 @@ class OpenIpcStream(OpenFile):
 
     def read(self, scan: Scan, *, part: int) -> BlockReader:
         self._handed_over = True
-        decoding = decoding_of(self._messages.stream.label, part, self._found, self._schema, scan, self._block_bytes)
-        return _IpcStreamReader(self._messages, Opening(self._opening.head), decoding)
+        label = self._messages.stream.label
+        decoding = decoding_of(label, part, self._found, self._schema, scan, self._limits)
+        return _IpcStreamReader(self._messages, Opening(self._opening.head, label, self._limits), decoding)
 
     def close(self) -> None:
         if not self._handed_over:
@@ -101,7 +102,7 @@ class _IpcStreamReader(BlockReader):
         self._messages.stream.close()
 
     def _capacity(self, message: Message) -> int:
-        return max(message.nbytes, self._decoding.block_bytes)
+        return max(message.nbytes, self._decoding.limits.block_bytes)
 
     def _take(self, block: IpcBlock, message: Message) -> None:
         self._pending = None
@@ -137,10 +138,11 @@ class _IpcStreamReader(BlockReader):
             return None
 
 
-def decoding_of(label: str, part: int, found: pa.Schema, schema: pa.Schema, scan: Scan, block_bytes: int) -> Decoding:
+def decoding_of(label: str, part: int, found: pa.Schema, schema: pa.Schema, scan: Scan, limits: Limits) -> Decoding:
     """Return what a scan wants of a file whose columns are `found`, and which are `schema` to the user."""
     names = schema.names if scan.columns is None else scan.columns
     if scan.limit is not None:
         # What lies behind the wanted rows would be read in vain.
-        block_bytes = min(block_bytes, max(1, scan.limit * _BYTES_PER_WANTED_ROW))
-    return Decoding(label, part, found, pa.schema([schema.field(name) for name in names]), block_bytes)
+        wanted_bytes = max(1, scan.limit * _BYTES_PER_WANTED_ROW)
+        limits = limits._replace(block_bytes=min(limits.block_bytes, wanted_bytes))
+    return Decoding(label, part, found, pa.schema([schema.field(name) for name in names]), limits)
