@@ -125,10 +125,12 @@ def _narrow(node: Node, columns: Columns, schemas: Schemas) -> Node:
             return scan
         return dataclasses.replace(scan, columns=tuple(name for name in schema.names if name in columns))
     narrowed = []
+    known = node.narrowed(columns)
     for child in node.inputs:
         schema = schemas.of(child)
         narrowed.append(_narrow(child, node.needs(columns, schema), schemas))
-    return node.narrowed(columns).with_inputs(*narrowed)
+        known = known if schema is None else known.knowing(schema)
+    return known.with_inputs(*narrowed)
 
 
 def _limit(node: Node, limit: int | None) -> Node:

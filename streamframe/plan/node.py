@@ -105,6 +105,10 @@ class Node(ABC):
         """
         return frozenset()
 
+    def knowing(self, schema: pa.Schema) -> Self:
+        """Return the same node, told what comes in as the plan is written: once narrowed, steps below cannot tell."""
+        return self
+
     def with_dictionaries(self, columns: frozenset[str]) -> Self:
         """Return a node that makes the same rows, where these columns of the input come so."""
         return self

@@ -38,6 +38,7 @@ class GroupBy(Transform):
     aggregates: tuple[tuple[str, Aggregate], ...]
     # These columns may come as dictionaries, though they are none.
     dictionaries: frozenset[str] = frozenset()
+    reads: pa.Schema | None = None
     blocking: ClassVar[bool] = True
     prepares: ClassVar[bool] = True
 
@@ -65,6 +66,9 @@ class GroupBy(Transform):
         if used is None:
             return frozenset()
         return frozenset(name for name in plain - used if schema.field(name).type == pa.string())
+
+    def knowing(self, schema: pa.Schema) -> Self:
+        return dataclasses.replace(self, reads=schema)
 
     def with_dictionaries(self, columns: frozenset[str]) -> Self:
         return dataclasses.replace(self, dictionaries=columns)
@@ -108,7 +112,7 @@ class GroupBy(Transform):
         """Yield the one row that there is without keys, even of nothing."""
         if self.keys:
             return
-        schema = context.schema_of(self.input)
+        schema = self.reads or context.schema_of(self.input)
         if schema is None:
             raise PlanError(
                 "no row came in, so the columns that a function makes are unknown",

@@ -47,6 +47,8 @@ verbs = st.one_of(
     st.tuples(st.integers(0, 50), st.integers(0, 400)).map(lambda pair: ("slice", lambda frame: frame.slice(*pair))),
     st.integers(1, 300).map(lambda n: ("limit", lambda frame: frame.limit(n))),
     st.integers(20, 200).map(lambda n: ("rebatch", lambda frame: frame.rebatch(rows=n))),
+    st.sampled_from([0.2, 0.8]).map(lambda fraction: ("sample", lambda frame: frame.sample(fraction, seed=4))),
+    st.sampled_from([7, 90]).map(lambda rows: ("shuffle", lambda frame: frame.shuffle(rows))),
     st.just(("map", lambda frame: frame.map_batches(_first_known, schema=frame.schema))),
     st.tuples(st.sampled_from(["carrier", "late", "x"]), st.sampled_from(["id", "fare"])).map(
         lambda pair: ("group", lambda frame: frame.group_by(pair[0]).agg(id=(pair[1], "max"), y=sf.count("id")))
@@ -108,3 +110,9 @@ def test_a_filter_moves_below_steps_that_hand_its_columns_through(sources):
     explained = str(frame.explain())
     assert "where col('id') > 500" in explained
     assert "columns=2: id, fare" in explained
+
+
+def test_aggregates_of_no_rows_know_their_columns_where_a_renamed_one_is_not_read():
+    counted = sf.from_arrow({"a": [1], "b": [2]}).group_by().agg(a=("a", "min"), b=("b", "max"))
+    empty = counted.filter(sf.col("a") > 1).rename({"a": "x", "b": "y"}).limit(1)
+    assert empty.group_by().agg(least=("x", "min"), n=sf.count()).to_arrow().to_pylist() == [{"least": None, "n": 0}]
