@@ -58,7 +58,7 @@ end.set()
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells")
 @pytest.mark.skipif("jemalloc" not in pa.supported_memory_backends(), reason="this build of Arrow has no jemalloc")
 def test_what_threads_have_freed_is_used_by_others():
-    threads = 4 * max(1, (os.cpu_count() or 1) // 2)
+    threads = 4 * (os.cpu_count() or 1)
     code = TURNS.replace("THREADS", str(threads))
     kept_mb = float(told(f"import streamframe\nexec({code!r})")[0])
     assert kept_mb < threads * 16 / 2

@@ -15,7 +15,6 @@ import streamframe as sf
 from tests.contract.parts import ipc_bytes, table
 
 ROWS = 60
-MUTATIONS = 400
 EXTREMES = [0, 1, 64, 1000, 2**31 - 1, 2**32 - 1, 2**40, 2**63 - 1, 2**64 - 1]
 WAYS = {
     "file": {},
@@ -57,13 +56,13 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
-def read_mutations(folder: str) -> None:
+def read_mutations(folder: str, mutations: int) -> None:
     """Read every mutation of every way of writing; print what came of them. Runs in a child process."""
     rng = random.Random(7)
     data = nested_table()
     whole = {way: ipc_bytes(data, batch_rows=20, **options) for way, options in WAYS.items()}  # type: ignore[arg-type]
     verdicts: Counter[str] = Counter()
-    for number in range(MUTATIONS):
+    for number in range(mutations):
         way = rng.choice(list(WAYS))
         columns = rng.choice([None, None, ["note"], ["dictionary", "id"], ["list", "map"]])
         path = f"{folder}/mutated"
@@ -81,19 +80,25 @@ def read_mutations(folder: str) -> None:
     print(json.dumps(verdicts))  # noqa: T201 - read by the test
 
 
-@pytest.mark.slow
-def test_damage_is_a_typed_error_or_all_rows_and_never_a_crash(tmp_path):
+@pytest.mark.parametrize(
+    "mutations",
+    [
+        pytest.param(400, marks=pytest.mark.slow),
+        pytest.param(5000, marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
+    ],
+)
+def test_damage_is_a_typed_error_or_all_rows_and_never_a_crash(tmp_path, mutations):
     child = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-m", __name__, str(tmp_path)],
+        [sys.executable, "-X", "faulthandler", "-m", __name__, str(tmp_path), str(mutations)],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=600 if mutations > 400 else 50,
         check=False,
     )
     assert (child.returncode, child.stderr) == (0, "")
     verdicts = json.loads(child.stdout)
     assert set(verdicts) == {"typed error", "all rows"}
-    assert verdicts["typed error"] > MUTATIONS // 2
+    assert verdicts["typed error"] > mutations // 2
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -113,4 +118,4 @@ def test_a_batch_that_would_become_too_large_is_not_decompressed(tmp_path, strea
 
 
 if __name__ == "__main__":
-    read_mutations(sys.argv[1])
+    read_mutations(sys.argv[1], int(sys.argv[2]))
