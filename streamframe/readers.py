@@ -22,7 +22,7 @@ from streamframe.formats.lines import LinesFormat
 from streamframe.formats.ndjson import NdjsonFormat
 from streamframe.formats.orc import OrcFormat
 from streamframe.formats.parquet import ParquetFormat
-from streamframe.formats.rejects import Errors
+from streamframe.formats.rejects import Errors, OnWiden
 from streamframe.io.locations import Paths, paths
 from streamframe.options import parse_bytes
 from streamframe.plan.arguments import checked_names, refuse
@@ -166,6 +166,7 @@ def read_csv(
     comment: str | None = None,
     compression: str | None = "infer",
     errors: Errors = "raise",
+    on_widen: OnWiden = "raise",
     max_record_bytes: int | str | None = None,
     decimal: str = ".",
     thousands: str | None = None,
@@ -212,6 +213,11 @@ def read_csv(
         record is left out. ``"quarantine"``: it is, and can be had from `StreamFrame.rejects`, or in the same
         pass by ``to_parquet(..., rejects="rejects.parquet")``. Stats and reports count both. Only
         columns that are needed are looked at; types found in a sample fit the sample, so give `dtype`.
+    on_widen
+        What a type does that was found in a sample and does not fit a later value. ``"raise"``: that value
+        cannot be read, and `errors` says what comes of it. ``"string"``: the input is read twice, the first time
+        before the first row, to find such columns; they are text from their first row on, as it stands in the
+        file. Types in `dtype` stay.
     max_record_bytes
         The longest record that is held, such as ``"200MB"``; a longer one is a `BudgetError`. Default 64 MiB,
         since what is longer is more likely a quote that nobody closed.
@@ -285,6 +291,7 @@ def read_csv(
         comment=comment,
         compression=compression,
         errors=errors,
+        on_widen=on_widen,
         max_record_bytes=_size(max_record_bytes),
         decimal=decimal,
         thousands=thousands,
@@ -302,6 +309,7 @@ def read_ndjson(
     encoding: str = "utf-8",
     compression: str | None = "infer",
     errors: Errors = "raise",
+    on_widen: OnWiden = "raise",
     max_record_bytes: int | str | None = None,
     schema: SchemaOver = "first",
     hive: bool | Mapping[str, Any] | None = None,
@@ -335,6 +343,11 @@ def read_ndjson(
     errors
         What a malformed or ill-typed record does, as in `read_csv`; with ``"null"``, a line that is no
         object, or has a field that is no column, is left out.
+    on_widen
+        What a type does that was found in a sample and does not fit a later value. ``"raise"``: that value
+        cannot be read, and `errors` says what comes of it. ``"string"``: the input is read twice, the first time
+        before the first row, to find such columns; they are text from their first row on, as it stands in the
+        file, or what is not text as its JSON. Types in `dtype` stay.
     max_record_bytes
         The longest record that is held, such as ``"200MB"``; a longer one is a `BudgetError`. Default 64 MiB,
         since what is longer is more likely a quote that nobody closed.
@@ -361,6 +374,7 @@ def read_ndjson(
         encoding=encoding,
         compression=compression,
         errors=errors,
+        on_widen=on_widen,
         max_record_bytes=_size(max_record_bytes),
         chosen=columns is not None,
     )

@@ -8,6 +8,7 @@ that reads and decoded in a pool; nothing in here starts a thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -35,6 +36,16 @@ class FileFormat(ABC):
     def quarantines(self) -> bool:
         """Records that cannot be read are left out, and told."""
         return False
+
+    @property
+    def widens(self) -> bool:
+        """Columns become text in which a later value does not fit the type that a sample tells."""
+        return False
+
+    @property
+    def given_types(self) -> Collection[str]:
+        """Columns whose types the user gave."""
+        return ()
 
     def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
         """Return the columns of a file as it alone tells them; of type null where no value does.
@@ -93,6 +104,13 @@ class OpenFile(ABC):
 
         `scan.columns` is exact; `scan.hint`, `scan.limit` and `scan.dictionaries` may be ignored.
         """
+
+    def unfit_columns(self, names: Collection[str], context: RunContext) -> frozenset[str]:
+        """Read the whole file instead of `read`; return the columns of `names` with a value that does not fit its type.
+
+        Only of formats that may widen.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def close(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import pyarrow as pa
 
@@ -15,6 +15,7 @@ from streamframe.errors import PlanError, did_you_mean
 from streamframe.plan.source import REJECTS, Decoded
 
 Errors = Literal["raise", "null", "skip", "quarantine"]
+OnWiden = Literal["raise", "string"]
 ERRORS: tuple[Errors, ...] = ("raise", "null", "skip", "quarantine")
 
 
@@ -24,6 +25,16 @@ def checked_errors(errors: Any) -> Errors:
         near = did_you_mean(str(errors), ERRORS)
         raise PlanError(f"errors={errors!r} is not known", hint=near or f"use one of {', '.join(map(repr, ERRORS))}.")
     return errors  # type: ignore[no-any-return]
+
+
+def checked_on_widen(on_widen: Any) -> OnWiden:
+    """Return the argument `on_widen`; raise `PlanError` if it is none of them."""
+    if on_widen not in get_args(OnWiden):
+        raise PlanError(
+            f"on_widen={on_widen!r} is not known",
+            hint="use 'raise', or 'string' to read columns as text whose later values do not fit.",
+        )
+    return on_widen  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)

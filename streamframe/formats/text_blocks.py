@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
@@ -9,8 +10,10 @@ import pyarrow as pa
 from streamframe.batch import Mark, held_bytes
 from streamframe.errors import DecodeError, SchemaError
 from streamframe.formats.base import OpenFile
+from streamframe.formats.late_values import unfit_columns
 from streamframe.formats.records import Piece, Records
 from streamframe.formats.rejects import Errors, Salvaged
+from streamframe.plan.context import RunContext
 from streamframe.plan.report import Completeness
 from streamframe.plan.source import Block, BlockReader, Decoded
 from streamframe.schema import check_columns
@@ -78,6 +81,14 @@ class OpenText(OpenFile):
             self._records.go_to(scan.start.token)
         self._handed_over = True
         return TextReader(self._records, decoding, part=part, rows_before=scan.start.rows if scan.start else 0)
+
+    def unfit_columns(self, names: Collection[str], context: RunContext) -> frozenset[str]:
+        # What is taken cannot be given back.
+        self._handed_over = True
+        try:
+            return unfit_columns(self._records, self.decoding, names, context)
+        finally:
+            self._records.stream.close()
 
     def close(self) -> None:
         if not self._handed_over:

@@ -8,22 +8,22 @@ Columns from the paths stand behind those of the files, and take the place of on
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 import pyarrow as pa
 
-from streamframe.errors import StreamError
+from streamframe.errors import PlanError, StreamError
 from streamframe.expr import Expr
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.io.location import Location
 from streamframe.io.locations import Paths
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Scan
-from streamframe.plan.report import Completeness, worst
-from streamframe.plan.source import Block, BlockReader, OpenSource, Source, SourceFact, fact_column, fact_type
+from streamframe.plan.source import BlockReader, OpenSource, Source, SourceFact, fact_column, fact_type
+from streamframe.schema import is_text
+from streamframe.sources.files_reader import FilesReader
 from streamframe.sources.fitting import Fit, fitted
 from streamframe.sources.hive import Hive, partition_values
 from streamframe.sources.pruning import matching_files
@@ -36,7 +36,8 @@ class FrozenSchema:
     """What is found once, by the first run or look, and then holds for good."""
 
     def __init__(self) -> None:
-        # The columns of the files, and with those of their paths.
+        # The columns of the files: as a sample tells them, as they are read, and with those of their paths.
+        self.sampled: pa.Schema | None = None
         self.files: pa.Schema | None = None
         self.found: pa.Schema | None = None
         # The keys in the paths, one row for each file: those of the latest run.
@@ -54,6 +55,13 @@ class Files(Source):
     hive: Hive = None
     facts: tuple[SourceFact, ...] = ()
     frozen: FrozenSchema = field(default_factory=FrozenSchema, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.format.widens and not self.paths.replayable:
+            raise PlanError(
+                "on_widen='string' reads the input twice, and this one can be read once",
+                hint='pass dtype={"column": "string"} for the columns that may change.',
+            )
 
     @property
     def replayable(self) -> bool:
@@ -83,11 +91,17 @@ class Files(Source):
         partitions = partition_values(locations, self.hive, known)
         parts = _Parts(self, locations, context.block_bytes)
         first = None
-        if frozen.files is None and self.schema_over != "first":
-            frozen.files = schema_over(self.schema_over, self.format, locations, frozen.surveys, context.block_bytes)
-        elif frozen.files is None:
+        if frozen.sampled is None and self.schema_over != "first":
+            frozen.sampled = schema_over(self.schema_over, self.format, locations, frozen.surveys, context.block_bytes)
+        elif frozen.sampled is None:
             first = parts.open(0)
-            frozen.files = first.schema
+            frozen.sampled = first.schema
+        if frozen.files is None and self.format.widens:
+            if first is not None:
+                first.close()
+            first, frozen.files = None, parts.widened(frozen.sampled, context)
+        elif frozen.files is None:
+            frozen.files = frozen.sampled
         own = [one for one in frozen.files if one.name not in partitions.schema.names]
         frozen.partitions, frozen.found = partitions, pa.schema([*own, *partitions.schema])
         return _OpenFiles(parts, partitions, first)
@@ -122,8 +136,26 @@ class _Parts:
 
     def open(self, part: int) -> OpenFile:
         """Open a file, under the frozen schema once there is one."""
+        frozen = self.files.frozen
+        return self._opened(part, self._expected(part, frozen.files or frozen.sampled))
+
+    def widened(self, schema: pa.Schema, context: RunContext) -> pa.Schema:
+        """Read all files, and return the schema with text for the columns in which a value does not fit its type."""
+        for part, location in enumerate(self.locations):
+            given = self.files.format.given_types
+            names = [one.name for one in schema if one.name not in given and not is_text(one.type)]
+            if not names:
+                break
+            opened = self._opened(part, self._expected(part, schema))
+            try:
+                unfit = opened.unfit_columns(names, context)
+            except StreamError as error:
+                raise error.locate(source=location.label, part=part) from error.__cause__
+            schema = pa.schema([one.with_type(pa.string()) if one.name in unfit else one for one in schema])
+        return schema
+
+    def _opened(self, part: int, expected: pa.Schema | None) -> OpenFile:
         location = self.locations[part]
-        expected = self._expected(part)
         try:
             if location.identity_is_cheap:
                 # Before it is read: a file that is replaced later is another one.
@@ -132,17 +164,17 @@ class _Parts:
         except StreamError as error:
             raise error.locate(source=location.label, part=part) from error.__cause__
 
-    def _expected(self, part: int) -> pa.Schema | None:
+    def _expected(self, part: int, schema: pa.Schema | None) -> pa.Schema | None:
         frozen, file_format = self.files.frozen, self.files.format
-        if frozen.files is None or self.files.schema_over == "first":
-            return frozen.files
+        if schema is None or self.files.schema_over == "first":
+            return schema
         location = self.locations[part]
         found = survey(file_format, location, part, frozen.surveys, self._block_bytes)
         if self.files.schema_over == "strict":
-            require_equal(frozen.files, found, self.locations[0].label, location.label)
+            require_equal(frozen.sampled, found, self.locations[0].label, location.label)
         else:
-            require_within(frozen.files, found, location.label)
-        return file_format.expected_of(found, frozen.files)
+            require_within(frozen.sampled, found, location.label, any_text=file_format.widens)
+        return file_format.expected_of(found, schema)
 
 
 class _OpenFiles(OpenSource):
@@ -163,7 +195,7 @@ class _OpenFiles(OpenSource):
             self.close()
         rows = RowsBefore(scan.start)
         readers = (lambda part=part: self._read(scan, part, rows) for part in kept)
-        return _FilesReader(readers, rows, single=len(kept) == 1)
+        return FilesReader(readers, rows, single=len(kept) == 1)
 
     def identity(self, part: int) -> str:
         return self._parts.identity(part)
@@ -207,92 +239,3 @@ class _OpenFiles(OpenSource):
         )
         fit = Fit(wanted, constants, fact_column("row") if numbered else None)
         return fitted(started(opened.read(inner, part=part), scan.start), fit, rows)
-
-
-class _FilesReader(BlockReader):
-    """The blocks of one file after another."""
-
-    def __init__(self, files: Iterator[Callable[[], BlockReader]], rows: RowsBefore, *, single: bool) -> None:
-        open_first = next(files, None)
-        self._first = self._current = open_first() if open_first is not None else _NoRows()
-        self._rest = files
-        self._rows = rows
-        self._single = single
-        self._lock = threading.Lock()
-        self._closed = False
-        # Read to their ends, but some of their blocks are not decoded yet.
-        self._finished: list[BlockReader] = []
-        self._bytes_before = 0
-        self._retries_before = 0
-        self._completeness_before: Completeness = "verified"
-
-    @property
-    def bytes_read(self) -> int:
-        return self._bytes_before + self._current.bytes_read
-
-    @property
-    def bytes_total(self) -> int | None:
-        return self._current.bytes_total if self._single else None
-
-    @property
-    def bytes_again(self) -> int:
-        # Only the first is entered in its middle.
-        return self._first.bytes_again
-
-    @property
-    def retries(self) -> int:
-        return self._retries_before + self._current.retries
-
-    @property
-    def completeness(self) -> Completeness:
-        return worst([self._completeness_before, self._current.completeness])
-
-    def next_bytes(self) -> int:
-        return self._current.next_bytes()
-
-    def next_block(self) -> Block | None:
-        while (block := self._current.next_block()) is None:
-            open_next = next(self._rest, None)
-            if open_next is None or self._closed:
-                return None
-            finished, opened = self._current, open_next()
-            with self._lock:
-                self._bytes_before += finished.bytes_read
-                self._retries_before += finished.retries
-                self._completeness_before = worst([self._completeness_before, finished.completeness])
-                self._current = opened
-                self._finished.append(finished)
-                done = [one for one in self._finished if self._closed or not one.pending]
-                self._finished = [one for one in self._finished if one not in done]
-                if self._closed:
-                    done.append(opened)
-            for one in done:
-                one.close()
-            if opened in done:
-                return None
-        return block
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            left = [*self._finished, self._current]
-        for reader in left:
-            reader.close()
-        self._rows.give_up()
-
-
-class _NoRows(BlockReader):
-    """What is left where no file can match."""
-
-    @property
-    def bytes_read(self) -> int:
-        return 0
-
-    def next_bytes(self) -> int:
-        return 0
-
-    def next_block(self) -> None:
-        return None
-
-    def close(self) -> None:
-        pass

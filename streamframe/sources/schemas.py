@@ -78,7 +78,8 @@ def schema_over(
     if mode == "strict":
         for location, schema in zip(locations, found, strict=True):
             require_equal(found[0], schema, locations[0].label, location.label)
-    return told(_union(locations, found)) if file_format.text else _union(locations, found)
+    union = _union(locations, found, any_text=file_format.widens)
+    return told(union) if file_format.text else union
 
 
 def require_equal(first: pa.Schema, schema: pa.Schema, first_label: str, label: str) -> None:
@@ -104,10 +105,15 @@ def require_equal(first: pa.Schema, schema: pa.Schema, first_label: str, label: 
             )
 
 
-def require_within(union: pa.Schema, found: pa.Schema, label: str) -> None:
-    """Raise `SchemaError` if a file that came later has what the frozen schema does not hold."""
+def require_within(union: pa.Schema, found: pa.Schema, label: str, *, any_text: bool = False) -> None:
+    """Raise `SchemaError` if a file that came later has what the frozen schema does not hold.
+
+    With `any_text`, text holds the values of every type.
+    """
     for field in found:
         known = union.field(field.name).type if field.name in union.names else None
+        if any_text and known == pa.string():
+            continue
         if known is None or widened(known, field.type) != known:
             what = f"a column {field.name!r}" if known is None else f"{field.name!r} as {dtype_name(field.type)}"
             raise SchemaError(
@@ -118,13 +124,15 @@ def require_within(union: pa.Schema, found: pa.Schema, label: str) -> None:
             )
 
 
-def _union(locations: Sequence[Location], found: Sequence[pa.Schema]) -> pa.Schema:
+def _union(locations: Sequence[Location], found: Sequence[pa.Schema], *, any_text: bool) -> pa.Schema:
     types: dict[str, pa.DataType] = {}
     from_file: dict[str, str] = {}
     for location, schema in zip(locations, found, strict=True):
         for field in schema:
             known = types.get(field.name, pa.null())
             kind = widened(known, field.type)
+            if kind is None and any_text:
+                kind = pa.string()
             if kind is None:
                 text = _two_types(field.name, known, from_file[field.name], field.type, location.label)
                 raise SchemaError(

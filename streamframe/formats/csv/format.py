@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +17,7 @@ from streamframe.formats.csv.header import read_names
 from streamframe.formats.csv.inference import infer_schema
 from streamframe.formats.csv.records import CsvRecords
 from streamframe.formats.csv.spelling import Spelling
-from streamframe.formats.rejects import Errors, checked_errors
+from streamframe.formats.rejects import Errors, OnWiden, checked_errors, checked_on_widen
 from streamframe.formats.sniffing import BOM, peek
 from streamframe.formats.text_blocks import OpenText
 from streamframe.io.compression import checked_compression
@@ -64,6 +64,9 @@ class CsvFormat(FileFormat):
         has no values to keep. Only columns that are wanted are looked at.
     decimal, thousands, date_format
         How numbers and times are written: see `Spelling`.
+    on_widen
+        What a type does that was found in a sample and does not fit a later value: ``"raise"``, the value
+        cannot be read; ``"string"``, the whole file is looked at before the first row, and such columns are text.
     max_record_bytes
         The longest record that is held; None for 64 MiB.
 
@@ -89,6 +92,7 @@ class CsvFormat(FileFormat):
     comment: str | None = None
     compression: str | None = "infer"
     errors: Errors = "raise"
+    on_widen: OnWiden = "raise"
     max_record_bytes: int | None = None
     decimal: str = "."
     thousands: str | None = None
@@ -105,6 +109,7 @@ class CsvFormat(FileFormat):
         if isinstance(self.skip_rows, bool) or not hasattr(self.skip_rows, "__index__") or self.skip_rows < 0:
             raise PlanError(f"skip_rows needs a number of lines >= 0, got {self.skip_rows!r}")
         checked_errors(self.errors)
+        checked_on_widen(self.on_widen)
         checked_encoding(self.encoding)
         checked_compression(self.compression)
         # Frozen and hashable from here on, whatever the caller passed.
@@ -123,6 +128,14 @@ class CsvFormat(FileFormat):
     def _spelling(self) -> Spelling:
         null_values = tuple(str(value) for value in self.na_values)  # type: ignore[union-attr]
         return Spelling(null_values, self.decimal, self.thousands, self.date_format)
+
+    @property
+    def widens(self) -> bool:
+        return self.on_widen == "string"
+
+    @property
+    def given_types(self) -> Collection[str]:
+        return dict(self.dtype)
 
     def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
         opened = self._opened(location, None, block_bytes, surveyed=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +16,7 @@ from streamframe.formats.ndjson.inference import infer_schema, whole_lines
 from streamframe.formats.ndjson.locating import refused
 from streamframe.formats.ndjson.parsing import require_readable
 from streamframe.formats.ndjson.records import JsonLines
-from streamframe.formats.rejects import Errors, checked_errors
+from streamframe.formats.rejects import Errors, OnWiden, checked_errors, checked_on_widen
 from streamframe.formats.sniffing import BOM, peek
 from streamframe.formats.text_blocks import OpenText
 from streamframe.io.compression import checked_compression
@@ -54,6 +54,9 @@ class NdjsonFormat(FileFormat):
         fields has no values to keep.
     chosen
         The user names the columns to read, so that a field which is new may be left out.
+    on_widen
+        What a type does that was found in a sample and does not fit a later value: ``"raise"``, the value
+        cannot be read; ``"string"``, the whole file is looked at before the first row, and such columns are text.
     max_record_bytes
         The longest record that is held; None for 64 MiB.
 
@@ -71,11 +74,13 @@ class NdjsonFormat(FileFormat):
     encoding: str = "utf-8"
     compression: str | None = "infer"
     errors: Errors = "raise"
+    on_widen: OnWiden = "raise"
     max_record_bytes: int | None = None
     chosen: bool = False
 
     def __post_init__(self) -> None:
         checked_errors(self.errors)
+        checked_on_widen(self.on_widen)
         checked_encoding(self.encoding)
         checked_compression(self.compression)
         # Frozen and hashable from here on, whatever the caller passed.
@@ -84,6 +89,14 @@ class NdjsonFormat(FileFormat):
     @property
     def quarantines(self) -> bool:
         return self.errors == "quarantine"
+
+    @property
+    def widens(self) -> bool:
+        return self.on_widen == "string"
+
+    @property
+    def given_types(self) -> Collection[str]:
+        return dict(self.dtype)
 
     def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
         opened = self._opened(location, None, block_bytes, surveyed=True)
@@ -115,7 +128,8 @@ class NdjsonFormat(FileFormat):
         except BaseException:
             opened.close()
             raise
-        text = frozenset(name for name, kind in dict(self.dtype).items() if is_text(kind))
+        types = {field.name: field.type for field in schema} if self.widens else dict(self.dtype)
+        text = frozenset(name for name, kind in types.items() if is_text(kind))
         opened.decoding = Decoding(schema, schema, text, self.chosen, self.errors)
         return opened
 
