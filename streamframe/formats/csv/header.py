@@ -26,19 +26,23 @@ def read_names(
     Raises
     ------
     DecodeError
-        If there is no header line, or it is not UTF-8.
+        If there is no header line, and nothing was `expected`; or it is not UTF-8.
     SchemaError
         If the columns are not as many as `names`, or not those of `expected`.
     """
     label = records.stream.label
     first = records.peek_record()
     if first is None:
-        known = names or (tuple(expected.names) if expected is not None and not header else None)
-        if known is None:
-            what = "no header line" if header else "no line to count the columns of"
-            hint = "pass names=[...] if a file without lines is right." if header else "pass names=[...]."
-            raise DecodeError(f"{label} is empty: {what}", source=label, byte_offset=0, hint=hint)
-        return known
+        if names is not None:
+            return names
+        if expected is not None:
+            # Another file has told the columns. That this one holds not even a header may be an accident.
+            if header:
+                warnings.warn(f"{label} is empty: it adds no rows", UserWarning, stacklevel=2)
+            return tuple(expected.names)
+        what = "no header line" if header else "no line to count the columns of"
+        hint = "pass names=[...] if a file without lines is right." if header else "pass names=[...]."
+        raise DecodeError(f"{label} is empty: {what}", source=label, byte_offset=0, hint=hint)
     offset, text = first
     if wide_text(text):
         raise _not_text(label, offset, text)
