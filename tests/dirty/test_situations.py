@@ -13,7 +13,6 @@ REFUSED = {
     "a Windows-1252 file, read as it is": 'encoding="cp1252"',
     "a UTF-16 file, read as it is": 'encoding="utf-16"',
     "one more column in file 7 of 10": 'schema="union"',
-    "an empty file among ten": "names=",
     "NDJSON: a number that becomes text in row 100,001": 'dtype={"id": "string"}',
 }
 
