@@ -28,19 +28,19 @@ def unfit_columns(records: Records, decoding: Decoding, names: Collection[str], 
     """
     found: set[str] = set()
     beside = context.in_order(found.update)
-    while (piece := records.take_piece()) is not None:
-        left = pa.schema([field for field in decoding.schema if field.name in names and field.name not in found])
-        if not len(left):
-            break
-        beside.add(partial(_unfit, piece, decoding.narrowed(left)), len(piece.data))
+    # Each of them is a frozen dataclass. Only a quarantine tells what is wrong with which record.
+    decoding = replace(decoding, errors="quarantine")  # type: ignore[type-var]
+    decoding = decoding.narrowed(pa.schema([field for field in decoding.schema if field.name in names]))
+    while len(decoding.schema) and (piece := records.take_piece()) is not None:
+        beside.add(partial(_unfit, piece, decoding), len(piece.data))
+        if not found.isdisjoint(decoding.schema.names):
+            decoding = _without(decoding, found)
     beside.finish()
     return frozenset(found)
 
 
 def _unfit(piece: Piece, decoding: Decoding) -> set[str]:
     found: set[str] = set()
-    # Each of them is a frozen dataclass. Only a quarantine tells what is wrong with which record.
-    decoding = replace(decoding, errors="quarantine")  # type: ignore[type-var]
     while len(decoding.schema) and not piece.broken:
         try:
             decoding.batch(piece)
@@ -48,13 +48,17 @@ def _unfit(piece: Piece, decoding: Decoding) -> set[str]:
         except (DecodeError, SchemaError):
             pass
         try:
-            # Of each record, the first column that cannot be read.
             rejects = decoding.salvaged(piece).rejects
         except (DecodeError, SchemaError):
             break
-        new = {reject.column for reject in rejects if reject.column in decoding.schema.names}
+        # Of each record, the first column that cannot be read: behind it there may be others.
+        new = set(decoding.schema.names) & {reject.column for reject in rejects}
         if not new:
             break
-        found |= {name for name in new if name is not None}
-        decoding = decoding.narrowed(pa.schema([field for field in decoding.schema if field.name not in found]))
+        found |= new
+        decoding = _without(decoding, new)
     return found
+
+
+def _without(decoding: Decoding, names: Collection[str]) -> Decoding:
+    return decoding.narrowed(pa.schema([field for field in decoding.schema if field.name not in names]))

@@ -143,7 +143,7 @@ class _Parts:
         """Read all files, and return the schema with text for the columns in which a value does not fit its type."""
         for part, location in enumerate(self.locations):
             given = self.files.format.given_types
-            names = [one.name for one in schema if one.name not in given and not is_text(one.type)]
+            names = frozenset(one.name for one in schema if one.name not in given and not is_text(one.type))
             if not names:
                 break
             opened = self._opened(part, self._expected(part, schema))
