@@ -140,8 +140,9 @@ def require_same(expected: pa.Schema, found: pa.Schema) -> None:
                 column=field.name,
                 hint=did_you_mean(field.name, found.names) or "select the same columns of each frame.",
             )
+    known = frozenset(expected.names)
     for name in found.names:
-        if name not in expected.names:
+        if name not in known:
             raise SchemaError(
                 f"column {name!r} is in one of the frames only",
                 column=name,

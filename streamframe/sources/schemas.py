@@ -84,16 +84,19 @@ def schema_over(
 
 def require_equal(first: pa.Schema, schema: pa.Schema, first_label: str, label: str) -> None:
     """Raise `SchemaError` at the first column in which a file is not like the first one."""
-    for name in first.names:
-        if name not in schema.names:
+    # Arrow makes a new list of all names at each `.names`.
+    in_order, names = first.names, frozenset(schema.names)
+    known = frozenset(in_order)
+    for name in in_order:
+        if name not in names:
             raise _differs(f"{label} has no column {name!r}, which {first_label} has", label, name)
     for place, field in enumerate(schema):
-        if field.name not in first.names:
+        if field.name not in known:
             raise _differs(f"{label} has a column {field.name!r}, which {first_label} does not have", label, field.name)
-        if first.names[place] != field.name:
+        if in_order[place] != field.name:
             raise _differs(
                 f"the columns of {label} stand in another order: {field.name!r} is where {first_label} has "
-                f"{first.names[place]!r}",
+                f"{in_order[place]!r}",
                 label,
                 field.name,
             )
@@ -110,8 +113,9 @@ def require_within(union: pa.Schema, found: pa.Schema, label: str, *, any_text: 
 
     With `any_text`, text holds the values of every type.
     """
+    types = {field.name: field.type for field in union}
     for field in found:
-        known = union.field(field.name).type if field.name in union.names else None
+        known = types.get(field.name)
         if any_text and known == pa.string():
             continue
         if known is None or widened(known, field.type) != known:

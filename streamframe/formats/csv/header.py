@@ -90,16 +90,18 @@ def unique_names(found: Sequence[str], *, warn: bool) -> tuple[str, ...]:
 
 def require_columns(names: Sequence[str], expected: pa.Schema, label: str) -> None:
     """Raise `SchemaError` if these are not the columns of `expected`, in any order."""
-    for name in expected.names:
-        if name not in names:
+    wanted, found = expected.names, frozenset(names)
+    for name in wanted:
+        if name not in found:
             raise SchemaError(
                 f"{label} has no column {name!r}, which the first file has",
                 source=label,
                 column=name,
                 hint=f"its columns are: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}",
             )
+    known = frozenset(wanted)
     for name in names:
-        if name not in expected.names:
+        if name not in known:
             raise SchemaError(
                 f"{label} has a column {name!r}, which the first file does not have",
                 source=label,
