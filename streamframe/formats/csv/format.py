@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,16 +10,16 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from streamframe.errors import ColumnNotFoundError, PlanError
-from streamframe.formats.base import FileFormat, OpenFile
+from streamframe.formats.base import OpenFile
 from streamframe.formats.csv.decode import Decoding
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.header import read_names
 from streamframe.formats.csv.inference import infer_schema
 from streamframe.formats.csv.records import CsvRecords
 from streamframe.formats.csv.spelling import Spelling
-from streamframe.formats.rejects import Errors, OnWiden, checked_errors, checked_on_widen
 from streamframe.formats.sniffing import BOM, peek
 from streamframe.formats.text_blocks import OpenText
+from streamframe.formats.typed_text import TypedText
 from streamframe.io.compression import checked_compression
 from streamframe.io.transcode import checked_encoding
 from streamframe.plan.arguments import checked_dtypes
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class CsvFormat(FileFormat):
+class CsvFormat(TypedText):
     """How the rows of a CSV file are written down.
 
     Types are inferred from the first block, and of local files also from a look at the middle
@@ -64,11 +64,10 @@ class CsvFormat(FileFormat):
         has no values to keep. Only columns that are wanted are looked at.
     decimal, thousands, date_format
         How numbers and times are written: see `Spelling`.
-    on_widen
-        What a type does that was found in a sample and does not fit a later value: ``"raise"``, the value
-        cannot be read; ``"string"``, the whole file is looked at before the first row, and such columns are text.
     max_record_bytes
         The longest record that is held; None for 64 MiB.
+    on_widen
+        See `TypedText`.
 
     Raises
     ------
@@ -78,9 +77,7 @@ class CsvFormat(FileFormat):
 
     name: ClassVar[str] = "csv"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
-    text: ClassVar[bool] = True
 
-    dtype: Mapping[str, Any] | tuple[tuple[str, pa.DataType], ...] = ()
     names: Sequence[str] | None = None
     header: bool = True
     sep: str = ","
@@ -91,14 +88,13 @@ class CsvFormat(FileFormat):
     skip_rows: int = 0
     comment: str | None = None
     compression: str | None = "infer"
-    errors: Errors = "raise"
-    on_widen: OnWiden = "raise"
     max_record_bytes: int | None = None
     decimal: str = "."
     thousands: str | None = None
     date_format: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         Dialect(self.sep, self.quotechar, self.escapechar, self.comment)
         if not isinstance(self.header, bool):
             raise PlanError(
@@ -108,8 +104,6 @@ class CsvFormat(FileFormat):
         # numpy's integers count as well.
         if isinstance(self.skip_rows, bool) or not hasattr(self.skip_rows, "__index__") or self.skip_rows < 0:
             raise PlanError(f"skip_rows needs a number of lines >= 0, got {self.skip_rows!r}")
-        checked_errors(self.errors)
-        checked_on_widen(self.on_widen)
         checked_encoding(self.encoding)
         checked_compression(self.compression)
         # Frozen and hashable from here on, whatever the caller passed.
@@ -121,29 +115,9 @@ class CsvFormat(FileFormat):
         _ = self._spelling
 
     @property
-    def quarantines(self) -> bool:
-        return self.errors == "quarantine"
-
-    @property
     def _spelling(self) -> Spelling:
         null_values = tuple(str(value) for value in self.na_values)  # type: ignore[union-attr]
         return Spelling(null_values, self.decimal, self.thousands, self.date_format)
-
-    @property
-    def widens(self) -> bool:
-        return self.on_widen == "string"
-
-    @property
-    def given_types(self) -> Collection[str]:
-        return dict(self.dtype)
-
-    def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
-        opened = self._opened(location, None, block_bytes, surveyed=True)
-        opened.close()
-        return opened.schema
-
-    def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
-        return self._opened(location, expected, block_bytes)
 
     def expected_of(self, found: pa.Schema, schema: pa.Schema) -> pa.Schema:
         self._require_typed(schema.names)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 
 from streamframe.errors import DecodeError
-from streamframe.formats.base import FileFormat, OpenFile
+from streamframe.formats.base import OpenFile
 from streamframe.formats.ndjson.array import as_lines
 from streamframe.formats.ndjson.decode import Decoding
 from streamframe.formats.ndjson.inference import infer_schema, whole_lines
 from streamframe.formats.ndjson.locating import refused
 from streamframe.formats.ndjson.parsing import require_readable
 from streamframe.formats.ndjson.records import JsonLines
-from streamframe.formats.rejects import Errors, OnWiden, checked_errors, checked_on_widen
 from streamframe.formats.sniffing import BOM, peek
 from streamframe.formats.text_blocks import OpenText
+from streamframe.formats.typed_text import TypedText
 from streamframe.io.compression import checked_compression
 from streamframe.io.transcode import checked_encoding
 from streamframe.plan.arguments import checked_dtypes
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class NdjsonFormat(FileFormat):
+class NdjsonFormat(TypedText):
     """How the rows of an NDJSON file are written down: one JSON object in each line, or all in one array.
 
     Types are inferred from the first block, and of local files also from a look at the middle and
@@ -54,11 +53,10 @@ class NdjsonFormat(FileFormat):
         fields has no values to keep.
     chosen
         The user names the columns to read, so that a field which is new may be left out.
-    on_widen
-        What a type does that was found in a sample and does not fit a later value: ``"raise"``, the value
-        cannot be read; ``"string"``, the whole file is looked at before the first row, and such columns are text.
     max_record_bytes
         The longest record that is held; None for 64 MiB.
+    on_widen
+        See `TypedText`.
 
     Raises
     ------
@@ -68,47 +66,22 @@ class NdjsonFormat(FileFormat):
 
     name: ClassVar[str] = "ndjson"
     suffixes: ClassVar[tuple[str, ...]] = (".ndjson", ".jsonl")
-    text: ClassVar[bool] = True
 
-    dtype: Mapping[str, Any] | tuple[tuple[str, pa.DataType], ...] = ()
     encoding: str = "utf-8"
     compression: str | None = "infer"
-    errors: Errors = "raise"
-    on_widen: OnWiden = "raise"
     max_record_bytes: int | None = None
     chosen: bool = False
 
     def __post_init__(self) -> None:
-        checked_errors(self.errors)
-        checked_on_widen(self.on_widen)
+        super().__post_init__()
         checked_encoding(self.encoding)
         checked_compression(self.compression)
         # Frozen and hashable from here on, whatever the caller passed.
         object.__setattr__(self, "dtype", checked_dtypes(self.dtype, require_readable))
 
-    @property
-    def quarantines(self) -> bool:
-        return self.errors == "quarantine"
-
-    @property
-    def widens(self) -> bool:
-        return self.on_widen == "string"
-
-    @property
-    def given_types(self) -> Collection[str]:
-        return dict(self.dtype)
-
-    def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
-        opened = self._opened(location, None, block_bytes, surveyed=True)
-        opened.close()
-        return opened.schema
-
     def expected_of(self, found: pa.Schema, schema: pa.Schema) -> pa.Schema:
         # A field that the sample lacks may come later all the same; one that never comes is null.
         return schema
-
-    def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
-        return self._opened(location, expected, block_bytes)
 
     def _opened(
         self, location: Location, expected: pa.Schema | None, block_bytes: int, *, surveyed: bool = False
