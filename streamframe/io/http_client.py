@@ -18,6 +18,8 @@ from streamframe.io.redact import forget_hidden
 from streamframe.io.stream import closed_error
 
 T = TypeVar("T")
+# Not one long wait: where another library (polars, for one) lets a signal restart it, Python sees a Ctrl-C between two.
+_LOOK_UP_S = 0.1
 
 
 class Calls:
@@ -39,6 +41,8 @@ class Calls:
             future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
             self._running.add(future)
         try:
+            while not future.done():
+                concurrent.futures.wait([future], _LOOK_UP_S)
             return future.result()
         except concurrent.futures.CancelledError:
             raise closed_error(self._label) from None

@@ -71,8 +71,12 @@ def test_an_interrupt_ends_what_is_stalled_also_where_polars_is_imported(code, n
     stalled = threading.Event()
 
     def stalls(request):
+        request.head("200 OK", f"Content-Length: {len(CSV)}")
+        request.send(CSV[:nbytes])
+        # By then the client has taken what there is, and waits for more: an interrupt before that is easy to notice.
+        request.wait(0.3)
         stalled.set()
-        stalls_after(nbytes, CSV)(request)
+        request.wait()
 
     with serve(stalls) as url:
         command = [sys.executable, "-c", READS + code, f"{url}/a.csv"]
@@ -81,7 +85,11 @@ def test_an_interrupt_ends_what_is_stalled_also_where_polars_is_imported(code, n
             assert stalled.wait(10)
             process.send_signal(signal.SIGINT)
             start = time.monotonic()
-            _, err = process.communicate(timeout=20)
+            try:
+                _, err = process.communicate(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
     assert "KeyboardInterrupt" in err
     assert time.monotonic() - start < 5
 
