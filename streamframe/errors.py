@@ -122,6 +122,10 @@ class DecodeError(StreamError, ValueError):
     """The bytes are not what the format or the frozen schema says."""
 
 
+class EmptyFileError(DecodeError):
+    """A file of text holds no record, and nothing else tells its columns."""
+
+
 class SchemaError(StreamError, TypeError):
     """Types or column sets do not fit together."""
 

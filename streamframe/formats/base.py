@@ -47,6 +47,11 @@ class FileFormat(ABC):
         """Columns whose types the user gave."""
         return ()
 
+    @property
+    def schema_of_nothing(self) -> pa.Schema | None:
+        """The columns of files that are all empty, where the options tell them."""
+        return None
+
     def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
         """Return the columns of a file as it alone tells them; of type null where no value does.
 
@@ -54,6 +59,8 @@ class FileFormat(ABC):
         ------
         SourceError, DecodeError
             As `open`.
+        EmptyFileError
+            If the file tells of no column, since it holds no record.
         """
         opened = self.open(location, expected=None, block_bytes=block_bytes)
         try:
@@ -85,6 +92,8 @@ class FileFormat(ABC):
             If the file cannot be opened or read.
         DecodeError
             If it is not of this format.
+        EmptyFileError
+            If nothing was `expected`, and the file holds nothing that tells its columns.
         SchemaError
             If its columns are not those of `expected`; names the file and the column.
         """

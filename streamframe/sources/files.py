@@ -1,7 +1,7 @@
 """Rows of one file, or of many, one behind another.
 
-Rules: a file is a part. The schema is found once and holds for all: that of the first file, or one over
-all of them. One file is open at a time; it is opened by the thread that reads, when its turn comes.
+Rules: a file is a part. The schema is found once and holds for all: that of the first file that is not
+empty, or one over all of them. One file is open at a time; it is opened by the thread that reads, when its turn comes.
 Columns from the paths stand behind those of the files, and take the place of one of the same name.
 """
 
@@ -14,7 +14,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from streamframe.errors import PlanError, StreamError
+from streamframe.errors import EmptyFileError, PlanError, StreamError
 from streamframe.expr import Expr
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.io.location import Location
@@ -90,21 +90,21 @@ class Files(Source):
         known = None if frozen.partitions is None else frozen.partitions.schema
         partitions = partition_values(locations, self.hive, known)
         parts = _Parts(self, locations, context.block_bytes)
-        first = None
+        opened: dict[int, OpenFile] = {}
         if frozen.sampled is None and self.schema_over != "first":
             frozen.sampled = schema_over(self.schema_over, self.format, locations, frozen.surveys, context.block_bytes)
-        elif frozen.sampled is None:
-            first = parts.open(0)
-            frozen.sampled = first.schema
+        if frozen.sampled is None:
+            opened = parts.first_with_rows()
+            frozen.sampled = next(iter(opened.values())).schema
         if frozen.files is None and self.format.widens:
-            if first is not None:
-                first.close()
-            first, frozen.files = None, parts.widened(frozen.sampled, context)
+            for one in opened.values():
+                one.close()
+            opened, frozen.files = {}, parts.widened(frozen.sampled, context)
         elif frozen.files is None:
             frozen.files = frozen.sampled
         own = [one for one in frozen.files if one.name not in partitions.schema.names]
         frozen.partitions, frozen.found = partitions, pa.schema([*own, *partitions.schema])
-        return _OpenFiles(parts, partitions, first)
+        return _OpenFiles(parts, partitions, opened)
 
     def spared(self, predicate: Expr) -> str:
         partitions, schema = self.frozen.partitions, self.frozen.found
@@ -133,6 +133,27 @@ class _Parts:
         if part not in self._identities:
             self._identities[part] = self.locations[part].identity()
         return f"{self.locations[part].label}: {self._identities[part]}"
+
+    def first_with_rows(self) -> dict[int, OpenFile]:
+        """Open the first file that is not empty, which tells the schema; return it by its number.
+
+        Raises
+        ------
+        EmptyFileError
+            If all of them are, and the user told no column.
+        """
+        empty: EmptyFileError | None = None
+        for part in range(len(self.locations)):
+            try:
+                return {part: self.open(part)}
+            except EmptyFileError as error:
+                empty = empty or error
+        told = self.files.format.schema_of_nothing
+        if told is not None:
+            return {0: self._opened(0, told)}
+        if empty is not None and len(self.locations) > 1:
+            empty.message += f"; so are all {len(self.locations):,} files"
+        raise empty or AssertionError("paths expand to at least one file")
 
     def open(self, part: int) -> OpenFile:
         """Open a file, under the frozen schema once there is one."""
@@ -170,18 +191,22 @@ class _Parts:
             return schema
         location = self.locations[part]
         found = survey(file_format, location, part, frozen.surveys, self._block_bytes)
+        if found is None:
+            return schema
         if self.files.schema_over == "strict":
-            require_equal(frozen.sampled, found, self.locations[0].label, location.label)
+            told_by = next(one for one in self.locations if frozen.surveys.get(one) is not None)
+            require_equal(frozen.sampled, found, told_by.label, location.label)
         else:
             require_within(frozen.sampled, found, location.label, any_text=file_format.widens)
         return file_format.expected_of(found, schema)
 
 
 class _OpenFiles(OpenSource):
-    def __init__(self, parts: _Parts, partitions: pa.RecordBatch, first: OpenFile | None) -> None:
+    def __init__(self, parts: _Parts, partitions: pa.RecordBatch, opened: dict[int, OpenFile]) -> None:
         self._parts = parts
         self._partitions = partitions
-        self._first = first
+        # What was opened to know the schema, by part, until it is read.
+        self._opened = opened
 
     @property
     def schema(self) -> pa.Schema:
@@ -191,7 +216,7 @@ class _OpenFiles(OpenSource):
         kept = self._kept(scan.hint)
         if scan.start is not None:
             kept = [part for part in kept if part >= scan.start.part]
-        if self._first is not None and 0 not in kept:
+        if not self._opened.keys() <= set(kept):
             self.close()
         rows = RowsBefore(scan.start)
         readers = (lambda part=part: self._read(scan, part, rows) for part in kept)
@@ -201,8 +226,8 @@ class _OpenFiles(OpenSource):
         return self._parts.identity(part)
 
     def close(self) -> None:
-        if self._first is not None:
-            self._first.close()
+        for one in self._opened.values():
+            one.close()
 
     def _kept(self, predicate: Expr | None) -> Sequence[int]:
         every = range(len(self._parts.locations))
@@ -211,8 +236,7 @@ class _OpenFiles(OpenSource):
         return matching_files(self._partitions, self.schema.names, predicate)
 
     def _read(self, scan: Scan, part: int, rows: RowsBefore) -> BlockReader:
-        opened, self._first = self._first if part == 0 else None, self._first if part else None
-        opened = opened or self._parts.open(part)
+        opened = self._opened.pop(part, None) or self._parts.open(part)
         found, schema = opened.schema, self.schema
         wanted = schema if scan.columns is None else pa.schema([schema.field(name) for name in scan.columns])
         # Arrow makes a new list of all names at each `.names`: with 10,000 columns, asked for each, that takes seconds.

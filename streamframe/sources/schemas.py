@@ -1,6 +1,7 @@
 """One schema over many files.
 
-Rules: under "first" the first file's schema holds. Under "union" and "strict" all files are looked at
+Rules: under "first" the first file's schema holds. A file of text that is empty tells of no column; the
+others decide. Under "union" and "strict" all files are looked at
 before the first row: their footers, or their first blocks. Types are only widened, never narrowed;
 what does not go together is an error that names both files.
 """
@@ -13,7 +14,7 @@ from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
-from streamframe.errors import PlanError, SchemaError, StreamError
+from streamframe.errors import EmptyFileError, PlanError, SchemaError, StreamError
 from streamframe.formats.base import FileFormat
 from streamframe.io.local import LocalLocation
 from streamframe.io.location import Location
@@ -21,7 +22,8 @@ from streamframe.schema import dtype_name
 from streamframe.sources.widening import told, widened
 
 SchemaOver = Literal["first", "union", "strict"]
-Surveys = dict[Location, pa.Schema]
+# None is for a file that is empty.
+Surveys = dict[Location, pa.Schema | None]
 
 # Each waits for one file of a server at a time.
 _SURVEYORS = 8
@@ -37,15 +39,18 @@ def checked_schema_over(schema: Any) -> SchemaOver:
     return schema  # type: ignore[no-any-return]
 
 
-def survey(file_format: FileFormat, location: Location, part: int, surveys: Surveys, block_bytes: int) -> pa.Schema:
-    """Return the columns of one file as it alone tells them, from `surveys` where they are known."""
-    found = surveys.get(location)
-    if found is None:
+def survey(
+    file_format: FileFormat, location: Location, part: int, surveys: Surveys, block_bytes: int
+) -> pa.Schema | None:
+    """Return the columns of one file as it alone tells them, from `surveys` where known; None if it is empty."""
+    if location not in surveys:
         try:
-            found = surveys[location] = file_format.survey(location, block_bytes=block_bytes)
+            surveys[location] = file_format.survey(location, block_bytes=block_bytes)
+        except EmptyFileError:
+            surveys[location] = None
         except StreamError as error:
             raise error.locate(source=location.label, part=part) from error.__cause__
-    return found
+    return surveys[location]
 
 
 def schema_over(
@@ -54,8 +59,8 @@ def schema_over(
     locations: Sequence[Location],
     surveys: Surveys,
     block_bytes: int,
-) -> pa.Schema:
-    """Look at all files, and return the schema that holds for them together.
+) -> pa.Schema | None:
+    """Look at all files, and return the schema that holds for them together; None if all are empty.
 
     Raises
     ------
@@ -63,7 +68,7 @@ def schema_over(
         If the columns of two files do not go together; names both.
     """
 
-    def look(part: int) -> pa.Schema:
+    def look(part: int) -> pa.Schema | None:
         return survey(file_format, locations[part], part, surveys, block_bytes)
 
     if all(isinstance(one, LocalLocation) for one in locations):
@@ -75,10 +80,14 @@ def schema_over(
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+    told_by = [(location, schema) for location, schema in zip(locations, found, strict=True) if schema is not None]
+    if not told_by:
+        return None
     if mode == "strict":
-        for location, schema in zip(locations, found, strict=True):
-            require_equal(found[0], schema, locations[0].label, location.label)
-    union = _union(locations, found, any_text=file_format.widens)
+        first, expected = told_by[0]
+        for location, schema in told_by[1:]:
+            require_equal(expected, schema, first.label, location.label)
+    union = _union(told_by, any_text=file_format.widens)
     return told(union) if file_format.text else union
 
 
@@ -128,10 +137,10 @@ def require_within(union: pa.Schema, found: pa.Schema, label: str, *, any_text: 
             )
 
 
-def _union(locations: Sequence[Location], found: Sequence[pa.Schema], *, any_text: bool) -> pa.Schema:
+def _union(found: Sequence[tuple[Location, pa.Schema]], *, any_text: bool) -> pa.Schema:
     types: dict[str, pa.DataType] = {}
     from_file: dict[str, str] = {}
-    for location, schema in zip(locations, found, strict=True):
+    for location, schema in found:
         for field in schema:
             known = types.get(field.name, pa.null())
             kind = widened(known, field.type)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import streamframe as sf
-from streamframe.errors import BudgetError, DecodeError, PlanError
+from streamframe.errors import BudgetError, DecodeError, EmptyFileError, PlanError
 from streamframe.formats import records
 from streamframe.formats.ndjson import NdjsonFormat
 from tests.formats.scripted import Scripted, batches, open_file, read_table, scan_of, scripted
@@ -185,11 +185,10 @@ def test_a_nested_column_that_was_chosen_reads_beside_columns_that_changed():
     assert read_table(NdjsonFormat(), text, columns=("b",), expected=schema).to_pydict() == {"b": [{"x": 1}]}
 
 
-def test_a_file_without_records_has_the_columns_that_dtype_names():
+def test_a_file_without_records_tells_no_columns():
     for text in ("", "\n \r\n"):
-        assert read_table(NdjsonFormat(dtype={"b": "date", "a": "int64"}), text).column_names == ["b", "a"]
-        with pytest.raises(DecodeError, match=r"scripted.csv is empty(.|\n)*pass dtype=") as caught:
-            open_file(NdjsonFormat(), text)
+        with pytest.raises(EmptyFileError, match=r"scripted.csv is empty(.|\n)*pass dtype=") as caught:
+            open_file(NdjsonFormat(dtype={"a": "int64"}), text)
         assert caught.value.source == "scripted.csv"
 
 

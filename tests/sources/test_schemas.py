@@ -206,11 +206,3 @@ def test_what_is_widened_by_a_cast_keeps_its_value(tmp_path):
         {"t": datetime.datetime(2024, 1, 31), "d": "a"},
         {"t": datetime.datetime(2024, 1, 31, 12), "d": "b"},
     ]
-
-
-def test_a_csv_file_without_a_line_behind_others_adds_no_rows_and_is_told(tmp_path):
-    for n, text in enumerate(["a,b\n1,x\n", "", "a,b\n2,y\n"]):
-        (tmp_path / f"{n}.csv").write_text(text)
-    frame = sf.read_csv(tmp_path / "*.csv")
-    with pytest.warns(UserWarning, match=r"1\.csv is empty: it adds no rows"):
-        assert rows(frame) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from streamframe.errors import DecodeError, SchemaError
+from streamframe.errors import DecodeError, EmptyFileError, SchemaError
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.records import CsvRecords
 from streamframe.formats.sniffing import BOM, ENCODING_HINT, other_format, wide_text
@@ -25,8 +25,10 @@ def read_names(
 
     Raises
     ------
+    EmptyFileError
+        If there is no line to read them from, and nothing was `expected`.
     DecodeError
-        If there is no header line, and nothing was `expected`; or it is not UTF-8.
+        If the line is not UTF-8.
     SchemaError
         If the columns are not as many as `names`, or not those of `expected`.
     """
@@ -42,7 +44,7 @@ def read_names(
             return tuple(expected.names)
         what = "no header line" if header else "no line to count the columns of"
         hint = "pass names=[...] if a file without lines is right." if header else "pass names=[...]."
-        raise DecodeError(f"{label} is empty: {what}", source=label, byte_offset=0, hint=hint)
+        raise EmptyFileError(f"{label} is empty: {what}", source=label, byte_offset=0, hint=hint)
     offset, text = first
     if wide_text(text):
         raise _not_text(label, offset, text)

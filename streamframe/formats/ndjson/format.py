@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 
-from streamframe.errors import DecodeError
+from streamframe.errors import EmptyFileError
 from streamframe.formats.base import OpenFile
 from streamframe.formats.ndjson.array import as_lines
 from streamframe.formats.ndjson.decode import Decoding
@@ -79,6 +79,10 @@ class NdjsonFormat(TypedText):
         # Frozen and hashable from here on, whatever the caller passed.
         object.__setattr__(self, "dtype", checked_dtypes(self.dtype, require_readable))
 
+    @property
+    def schema_of_nothing(self) -> pa.Schema | None:
+        return pa.schema(self.dtype) if self.dtype else None
+
     def expected_of(self, found: pa.Schema, schema: pa.Schema) -> pa.Schema:
         # A field that the sample lacks may come later all the same; one that never comes is null.
         return schema
@@ -109,21 +113,18 @@ class NdjsonFormat(TypedText):
     def _inferred(self, records: JsonLines, *, surveyed: bool) -> pa.Schema:
         records.skip_whitespace()
         piece = records.peek_piece()
-        types = dict(self.dtype)
-        found = pa.schema([])
-        if piece is not None:
-            sample = bytes(memoryview(piece.data)[piece.start : piece.stop])
-            inferred = infer_schema([sample, *map(whole_lines, peek(records.stream))], settled=not surveyed)
-            if inferred is None:
-                first = sample.split(b"\n", 1)[0].strip()
-                error = refused(first, found, frozenset(), strict=True)
-                raise error.locate(source=records.stream.label, row=1, byte_offset=piece.byte_offset)
-            found = inferred
-        elif not types and not surveyed:
-            raise DecodeError(
+        if piece is None:
+            raise EmptyFileError(
                 f"{records.stream.label} is empty: no record to know the columns of",
                 source=records.stream.label,
                 hint="pass dtype={...} if a file without records is right.",
             )
+        sample = bytes(memoryview(piece.data)[piece.start : piece.stop])
+        found = infer_schema([sample, *map(whole_lines, peek(records.stream))], settled=not surveyed)
+        if found is None:
+            first = sample.split(b"\n", 1)[0].strip()
+            error = refused(first, pa.schema([]), frozenset(), strict=True)
+            raise error.locate(source=records.stream.label, row=1, byte_offset=piece.byte_offset)
+        types = dict(self.dtype)
         kept = [(field.name, types.pop(field.name, field.type)) for field in found]
         return pa.schema([*kept, *types.items()])
