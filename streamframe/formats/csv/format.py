@@ -153,6 +153,9 @@ class CsvFormat(TypedText):
         records.skip(BOM)
         for _ in range(self.skip_rows):
             records.skip_line()
+        lenient = self.errors != "raise"
+        # Columns are told by a first line that can be read, or by the user.
+        records.lenient = lenient and not self.header and self.names is not None
         names = read_names(
             records,
             dialect,
@@ -160,7 +163,7 @@ class CsvFormat(TypedText):
             names=None if self.names is None else tuple(self.names),
             expected=expected,
         )
-        records.lenient = self.errors != "raise"
+        records.lenient = lenient
         if expected is None and not surveyed:
             self._require_typed(names)
         if expected is None:

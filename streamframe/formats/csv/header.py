@@ -48,6 +48,9 @@ def read_names(
     offset, text = first
     if wide_text(text):
         raise _not_text(label, offset, text)
+    if names is not None and records.lenient:
+        # The line tells nothing that is asked for: it is a record as any other, and may be a bad one.
+        return names
     try:
         found = _fields(text, dialect) if header else [f"f{index}" for index in range(_count(text, dialect))]
     except UnicodeDecodeError as error:
