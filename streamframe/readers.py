@@ -17,7 +17,8 @@ from streamframe.errors import PlanError, did_you_mean
 from streamframe.expr import Expr, as_expr
 from streamframe.formats.base import FileFormat
 from streamframe.formats.csv import CsvFormat
-from streamframe.formats.ipc import MAX_BATCH_BYTES, IpcFormat
+from streamframe.formats.ipc import IpcFormat
+from streamframe.formats.limits import MAX_BATCH_BYTES
 from streamframe.formats.lines import LinesFormat
 from streamframe.formats.ndjson import NdjsonFormat
 from streamframe.formats.orc import OrcFormat
@@ -485,13 +486,18 @@ def read_orc(
     columns: Sequence[str] | None = None,
     schema: SchemaOver = "first",
     hive: bool | Mapping[str, Any] | None = None,
+    max_batch_bytes: int | str = MAX_BATCH_BYTES,
     storage_options: Mapping[str, Any] | None = None,
     **foreign: Any,
 ) -> StreamFrame:
     """Read ORC lazily, stripe by stripe, decoded by every core, within the option `memory`.
 
-    A stripe is decoded whole; one that is larger than the memory passes alone. A remote file is copied to
-    disk first, since Arrow does not tell where its stripes lie.
+    Of a stripe that is large beside the memory the columns are decoded one by one, and wait on disk (in `TMPDIR`); a
+    column of a stripe is the least that Arrow decodes. A remote file is copied to disk first, since Arrow does not
+    tell where its stripes lie.
+
+    ORC has no checksums, and Arrow's reader trusts what it decompresses: a value that was damaged may be read as
+    another, and some damage ends the process. Read files of doubtful origin in a process of their own.
 
     Parameters
     ----------
@@ -502,6 +508,9 @@ def read_orc(
         Only these, in this order; others are not read.
     schema, hive
         What holds over several files, and columns from their paths: as in `read_csv`.
+    max_batch_bytes
+        The largest that a stripe may become, of the columns that are read; a larger one is a `BudgetError`. Default:
+        1 GiB, as a file of a few KB can hold one of many GB.
     storage_options
         What fsspec takes for the scheme, and for http(s) what `read_csv` names.
 
@@ -509,7 +518,7 @@ def read_orc(
     ------
     PlanError
         Here, if an argument makes no sense.
-    SourceError, DecodeError, SchemaError
+    SourceError, DecodeError, SchemaError, BudgetError
         When it runs.
 
     Examples
@@ -518,7 +527,8 @@ def read_orc(
     >>> delays = sf.read_orc("flights.orc", columns=["carrier", "dep_delay"])
     """
     refuse(foreign, read_orc)
-    frame = _frame(_files(path, OrcFormat(), schema, hive, storage_options))
+    orc = OrcFormat(parse_bytes(max_batch_bytes, name="max_batch_bytes"))
+    frame = _frame(_files(path, orc, schema, hive, storage_options))
     return frame if columns is None else frame.select(checked_names(columns))
 
 

@@ -23,6 +23,7 @@ from streamframe.batch import Mark, Marked
 from streamframe.engines.positions import Identities, is_resumable, plan_lines, require_resumable
 from streamframe.engines.steps import Step, in_reading_order, scans_of, step_names
 from streamframe.errors import PlanError
+from streamframe.io.spill import SpillFile
 from streamframe.optimize.pushdown import Schemas, optimized
 from streamframe.options import Options, current_options
 from streamframe.plan.checkpoint import Checkpoint, require_same_lines
@@ -34,7 +35,6 @@ from streamframe.runtime.decoding import Rejected, RowCounts
 from streamframe.runtime.in_order import InOrder
 from streamframe.runtime.prefetch import Prefetch
 from streamframe.runtime.pull import pulled
-from streamframe.runtime.spill import SpillFile
 
 # A block, its decoded batch and their neighbours have to fit many times over, or the pool idles.
 _BLOCKS_PER_BUDGET = 48

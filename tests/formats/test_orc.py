@@ -74,6 +74,67 @@ def test_stripes_come_in_order_and_only_wanted_columns_are_read(many):
         assert sf.read_orc(path).slice(250_000, 2).to_arrow()["n"].to_pylist() == [250_000, 250_001]
 
 
+@pytest.fixture
+def large(tmp_path):
+    """A file of one stripe, large beside a memory of 4 MB; two columns have many bytes of their own."""
+    rows = 100_000
+    chance = random.Random(4)
+    table = TABLE.take([chance.randrange(3) for _ in range(rows)]).append_column("row", [range(rows)])
+    orc.write_table(table, tmp_path / "large.orc", stripe_size=256 << 20)
+    assert orc.ORCFile(tmp_path / "large.orc").nstripes == 1
+    return tmp_path / "large.orc", table
+
+
+def test_a_large_stripe_comes_in_slices_within_the_memory_whatever_its_types(large):
+    path, table = large
+    with sf.options(memory="4MB"), sf.read_orc(path).iter_batches() as batches:
+        found = list(batches)
+        stats = batches.stats()
+    assert pa.Table.from_batches(found).equals(table)
+    assert max(batch.nbytes for batch in found) < 1_000_000 < table.nbytes / 4
+    # A column of a stripe is the least that Arrow decodes.
+    assert stats.peak_bytes < 4_000_000 + 2 * max(column.nbytes for column in table.columns)
+
+
+def test_of_a_large_stripe_only_the_wanted_columns_are_decoded_in_their_order(large):
+    path, table = large
+    with sf.options(memory="1MB"):
+        assert sf.read_orc(path, columns=["text", "n"]).to_arrow().equals(table.select(["text", "n"]))
+        assert sf.read_orc(path).count() == table.num_rows
+        assert sf.read_orc(path, columns=["row"]).head(3)["row"].tolist() == [0, 1, 2]
+
+
+def test_a_loop_over_a_large_stripe_goes_on_in_its_middle(large):
+    path, table = large
+    with sf.options(memory="4MB"):
+        with sf.read_orc(path).iter_batches() as batches:
+            before = [next(batches), next(batches)]
+            mark = batches.checkpoint()
+        rest = list(sf.read_orc(path).iter_batches(resume=mark))
+    assert pa.Table.from_batches(before + rest).equals(table)
+
+
+def test_a_stripe_that_becomes_too_large_is_refused_before_it_is_decoded(tmp_path):
+    sf.from_arrow({"n": pa.repeat(7, 1_000_000), "m": pa.repeat(8, 1_000_000)}).to_orc(tmp_path / "bomb.orc")
+    assert (tmp_path / "bomb.orc").stat().st_size < 100_000
+    with pytest.raises(sf.BudgetError, match=r"stripe 0 has 16.2 MB once it is decompressed(.|\n)*max_batch_bytes="):
+        sf.read_orc(tmp_path / "bomb.orc", max_batch_bytes="10MB").to_arrow()
+    assert sf.read_orc(tmp_path / "bomb.orc", max_batch_bytes="10MB", columns=["m"]).count() == 1_000_000
+    assert sf.read_orc(tmp_path / "bomb.orc", max_batch_bytes="20MB").to_arrow().num_rows == 1_000_000
+
+
+def test_a_footer_that_counts_other_rows_than_its_stripes_is_an_error(tmp_path):
+    sf.from_arrow({"a": range(1000)}).to_orc(tmp_path / "a.orc", compression=None)
+    data = (tmp_path / "a.orc").read_bytes()
+    # `numberOfRows` is field 5 of a stripe, and field 6 of the footer.
+    in_stripe, in_footer = b"\x28\xe8\x07", b"\x30\xe8\x07"
+    assert data.count(in_stripe) == data.count(in_footer) == 1
+    for told in (in_stripe, in_footer):
+        (tmp_path / "bad.orc").write_bytes(data.replace(told, told[:1] + b"\xe7\x07"))
+        with pytest.raises(sf.DecodeError, match=r"bad\.orc cannot be read as ORC: its footer counts other rows"):
+            sf.read_orc(tmp_path / "bad.orc").to_arrow()
+
+
 def test_a_remote_file_is_read_through_a_copy_that_goes(many, tmp_path, monkeypatch):
     path, table = many
     (tmp_path / "temp").mkdir()

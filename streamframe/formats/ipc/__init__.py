@@ -5,8 +5,7 @@ The way of a record batch: `format` tells file from stream and reads the schema;
 themselves, `layout` which bytes are needed; `block` decodes.
 """
 
-from streamframe.formats.ipc.block import MAX_BATCH_BYTES
 from streamframe.formats.ipc.encoding import IpcEncoding
 from streamframe.formats.ipc.format import IpcFormat
 
-__all__ = ["MAX_BATCH_BYTES", "IpcEncoding", "IpcFormat"]
+__all__ = ["IpcEncoding", "IpcFormat"]

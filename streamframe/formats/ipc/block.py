@@ -10,42 +10,19 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import pyarrow as pa
 
 from streamframe.batch import Mark, rows_without_columns
-from streamframe.errors import BudgetError, DecodeError
+from streamframe.errors import DecodeError
 from streamframe.formats.image import FileImage, coalesced
 from streamframe.formats.ipc.layout import needed_buffers
 from streamframe.formats.ipc.messages import Message, damaged
 from streamframe.formats.ipc.metadata import END_OF_STREAM, Records
-from streamframe.plan.quantities import human_bytes
+from streamframe.formats.limits import Limits
 from streamframe.plan.source import Block, Decoded
 
-# A decoded batch may be this many times as large as a block before it is handed on in slices.
-_SLICE_BLOCKS = 4
 _MAX_SLICE_ROWS = 1 << 20
-# A compressed batch may become so large: a file of 60 KB can hold one of 2 GB.
-MAX_BATCH_BYTES = 1 << 30
-
-
-class Limits(NamedTuple):
-    """How large a block shall be, and how large a batch or a dictionary may become that is compressed."""
-
-    block_bytes: int
-    batch_bytes: int = MAX_BATCH_BYTES
-
-    def check(self, nbytes: int, label: str, byte_offset: int) -> None:
-        """Raise `BudgetError` if what is compressed there becomes larger than is allowed."""
-        if nbytes > self.batch_bytes:
-            raise BudgetError(
-                f"a batch says that it has {human_bytes(nbytes)} once it is decompressed; the most that is held for "
-                f"one is {human_bytes(self.batch_bytes)}",
-                source=label,
-                byte_offset=byte_offset,
-                hint="If batches are as large as that, pass max_batch_bytes=.",
-            )
 
 
 class Opening:
@@ -63,7 +40,7 @@ class Opening:
         header = message.header
         if header.records is not None and header.records.compressed:
             claimed = sum(_claimed(self._label, message, body, *place) for place in header.records.buffers)
-            self._limits.check(claimed, self._label, message.byte_offset)
+            self._limits.check(claimed, "a dictionary", self._label, message.byte_offset)
         if not header.is_delta:
             self._dictionaries = [kept for kept in self._dictionaries if kept[0] != header.dictionary_id]
         self._dictionaries.append((header.dictionary_id, message.head + body))
@@ -148,7 +125,7 @@ class IpcBlock(Block):
         records = message.header.records
         if records is not None and records.compressed and len(view):
             claimed = sum(_claimed(self.label, message, view, *place) for place in self._decoding.needed(records))
-            self._decoding.limits.check(claimed, self.label, message.byte_offset)
+            self._decoding.limits.check(claimed, "a batch", self.label, message.byte_offset)
             self._decompressed_bytes += claimed
         held = self._raw_bytes + self._decompressed_bytes
         # Several batches are joined, which copies them.
@@ -183,7 +160,7 @@ class IpcBlock(Block):
     def _slice_rows(self, data: pa.RecordBatch) -> int:
         if not data.num_columns:
             return int(data.num_rows)
-        most = self._decoding.limits.block_bytes * _SLICE_BLOCKS
+        most = self._decoding.limits.slice_bytes
         if data.nbytes <= most and data.num_rows <= _MAX_SLICE_ROWS:
             return int(data.num_rows)
         return int(min(_MAX_SLICE_ROWS, max(1, data.num_rows * most // max(1, data.nbytes))))

@@ -11,7 +11,7 @@ import pyarrow as pa
 from streamframe.errors import TruncatedError
 from streamframe.formats.base import OpenFile
 from streamframe.formats.image import FileImage
-from streamframe.formats.ipc.block import Decoding, IpcBlock, Limits, Opening
+from streamframe.formats.ipc.block import Decoding, IpcBlock, Opening
 from streamframe.formats.ipc.messages import Message, damaged
 from streamframe.formats.ipc.metadata import (
     CONTINUATION,
@@ -25,6 +25,7 @@ from streamframe.formats.ipc.metadata import (
     prefix_of,
 )
 from streamframe.formats.ipc.stream import decoding_of
+from streamframe.formats.limits import Limits
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 from streamframe.plan.node import Scan

@@ -10,11 +10,11 @@ import pyarrow as pa
 from streamframe.errors import DecodeError, StreamError
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.columns import require_columns, require_unique
-from streamframe.formats.ipc.block import MAX_BATCH_BYTES, Limits
 from streamframe.formats.ipc.file import IpcFooter, OpenIpcFile
 from streamframe.formats.ipc.messages import Messages, damaged
 from streamframe.formats.ipc.metadata import END_OF_STREAM, MAGIC, SCHEMA
 from streamframe.formats.ipc.stream import OpenIpcStream
+from streamframe.formats.limits import MAX_BATCH_BYTES, Limits
 from streamframe.formats.wording import first_line
 from streamframe.io.location import Location
 from streamframe.io.ranged import RangedFile

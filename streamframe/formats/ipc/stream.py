@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from streamframe.errors import StreamError
 from streamframe.formats.base import OpenFile
-from streamframe.formats.ipc.block import Decoding, IpcBlock, Limits, Opening
+from streamframe.formats.ipc.block import Decoding, IpcBlock, Opening
 from streamframe.formats.ipc.messages import Message, Messages, damaged
 from streamframe.formats.ipc.metadata import DICTIONARY, RECORDS
+from streamframe.formats.limits import Limits
 from streamframe.plan.node import Scan
 from streamframe.plan.source import BlockReader
 

@@ -1,7 +1,7 @@
-"""ORC: how one file is opened, and its stripes as blocks.
+"""ORC: how one file is opened.
 
 Rules: Arrow reads only plain local files here, since it does not tell where a stripe lies: a remote file is
-copied to disk first, in pieces, and the copy goes when the file is closed. A stripe is decoded whole.
+copied to disk first, in pieces, and the copy goes when the file is closed.
 """
 
 from __future__ import annotations
@@ -13,54 +13,56 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from streamframe.batch import Mark
-from streamframe.errors import BudgetError, DecodeError, StreamError
+from streamframe.errors import BudgetError, StreamError
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.columns import require_columns, require_unique
-from streamframe.formats.wording import first_line
-from streamframe.plan.source import Block, BlockReader, Decoded
+from streamframe.formats.limits import MAX_BATCH_BYTES, Limits
+from streamframe.formats.orc.footer import OrcFooter
+from streamframe.formats.orc.stripe import OrcReader, Stripes, damaged, opened_orc
 
 if TYPE_CHECKING:
     from streamframe.io.location import Location
     from streamframe.io.ranged import RangedFile
     from streamframe.plan.node import Scan
+    from streamframe.plan.source import BlockReader
 
 _MAGIC = b"ORC"
-# As far as nothing is known: what zlib and runs of equal values save.
-_GUESSED_RATIO = 4.0
 
 
 @dataclass(frozen=True)
 class OrcFormat(FileFormat):
-    """Apache ORC."""
+    """Apache ORC; a stripe may have `max_batch_bytes` once it is decoded."""
 
     name: ClassVar[str] = "orc"
     suffixes: ClassVar[tuple[str, ...]] = (".orc",)
 
+    max_batch_bytes: int = MAX_BATCH_BYTES
+
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
         file = location.open_ranged()
         try:
-            return _OpenOrc(file, expected)
+            return _OpenOrc(file, expected, Limits(block_bytes, self.max_batch_bytes))
         except BaseException:
             file.close()
             raise
 
 
 class _OpenOrc(OpenFile):
-    def __init__(self, file: RangedFile, expected: pa.Schema | None) -> None:
+    def __init__(self, file: RangedFile, expected: pa.Schema | None, limits: Limits) -> None:
         self._file = file
         self._copy: str | None = None
+        self._limits = limits
         try:
             if file.size < len(_MAGIC) or file.read_range(0, len(_MAGIC)) != _MAGIC:
-                raise _damaged(file.label, "it does not start as ORC does")
+                raise damaged(file.label, "it does not start as ORC does")
             self._path = file.local_path or self._copied()
             opened = opened_orc(self._path, file.label)
-            found = opened.schema.remove_metadata()
-            require_unique(found, file.label)
+            self._found = opened.schema.remove_metadata()
+            require_unique(self._found, file.label)
             if expected is not None:
-                require_columns(found, expected, file.label)
-            self._schema = found if expected is None else expected
-            self._stripes: int = opened.nstripes
+                require_columns(self._found, expected, file.label)
+            self._schema = self._found if expected is None else expected
+            self._footer = _footer(opened, file.label)
         except BaseException:
             self.close()
             raise
@@ -70,11 +72,17 @@ class _OpenOrc(OpenFile):
         return self._schema
 
     def read(self, scan: Scan, *, part: int) -> BlockReader:
-        wanted = self._schema.names if scan.columns is None else scan.columns
-        schema = pa.schema([self._schema.field(name) for name in wanted])
-        share = len(schema) / len(self._schema) if len(self._schema) else 1.0
-        raw_bytes = int(self._file.size * share / max(1, self._stripes))
-        return _OrcReader(self, self._file, self._path, schema, self._schema, self._stripes, raw_bytes, part)
+        names = self._schema.names if scan.columns is None else scan.columns
+        stripes = Stripes(
+            path=self._path,
+            label=self._file.label,
+            part=part,
+            wanted=pa.schema([self._schema.field(name) for name in names]),
+            found=self._found,
+            footer=self._footer,
+            limits=self._limits,
+        )
+        return OrcReader(stripes, self._file, self.close)
 
     def close(self) -> None:
         self._file.close()
@@ -104,120 +112,11 @@ class _OpenOrc(OpenFile):
         return self._copy
 
 
-class _OrcReader(BlockReader):
-    """Hands out one block for each stripe."""
-
-    def __init__(
-        self,
-        opened: _OpenOrc,
-        file: RangedFile,
-        path: str,
-        schema: pa.Schema,
-        all_columns: pa.Schema,
-        stripes: int,
-        raw_bytes: int,
-        part: int,
-    ) -> None:
-        self._opened = opened
-        self._file = file
-        self._path = path
-        self._schema = schema
-        self._all_columns = all_columns
-        self._stripes = stripes
-        self._raw_bytes = raw_bytes
-        self._part = part
-        self._weights = _Weights(int(raw_bytes * _GUESSED_RATIO))
-        self._next = 0
-        self._blocks: list[_Stripe] = []
-
-    @property
-    def bytes_read(self) -> int:
-        return self._raw_bytes * self._next if self._file.local_path else self._file.bytes_read
-
-    @property
-    def bytes_total(self) -> int | None:
-        return self._raw_bytes * self._stripes if self._file.local_path else self._file.size
-
-    @property
-    def retries(self) -> int:
-        return self._file.retries
-
-    @property
-    def pending(self) -> bool:
-        return not all(block.done for block in self._blocks)
-
-    def next_bytes(self) -> int:
-        return self._weights.nbytes
-
-    def next_block(self) -> Block | None:
-        if self._next == self._stripes:
-            return None
-        block = _Stripe(self._path, self._next, self._schema, self._all_columns, self._weights)
-        block.nbytes, block.part, block.label = self._weights.nbytes, self._part, self._file.label
-        self._next += 1
-        self._blocks = [*(one for one in self._blocks if not one.done), block]
-        return block
-
-    def close(self) -> None:
-        self._opened.close()
-
-
-class _Weights:
-    """What a stripe weighs, learned from the last one that was decoded."""
-
-    def __init__(self, nbytes: int) -> None:
-        self.nbytes = nbytes
-
-
-class _Stripe(Block):
-    def __init__(self, path: str, index: int, schema: pa.Schema, all_columns: pa.Schema, weights: _Weights) -> None:
-        self._path = path
-        self._index = index
-        self._schema = schema
-        self._all_columns = all_columns
-        self._weights = weights
-        self.done = False
-
-    def decode(self) -> Decoded:
-        try:
-            data = self._read()
-        finally:
-            self.done = True
-        self._weights.nbytes = data.nbytes
-        return Decoded(data, data.num_rows)
-
-    def mark(self, rows: int) -> Mark:
-        return Mark(part=self.part, token=self._index, rows=rows)
-
-    def _read(self) -> pa.RecordBatch:
-        # Somebody has to be counted.
-        names = self._schema.names or self._all_columns.names[:1]
-        try:
-            data = opened_orc(self._path, self.label).read_stripe(self._index, columns=names)
-            data.validate(full=True)
-        except (pa.ArrowException, OSError) as error:
-            raise _damaged(self.label, f"stripe {self._index}: {first_line(error)}") from error
-        if not self._schema.names:
-            return data.select([])
-        columns = [data.column(name) for name in self._schema.names]
-        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
-
-
-def opened_orc(path: str, label: str) -> Any:
-    """Return Arrow's reader of a local file."""
+def _footer(opened: Any, label: str) -> OrcFooter:
     try:
-        import pyarrow.orc as orc
-    except ImportError as error:
-        raise DecodeError("this build of pyarrow cannot read ORC", hint="install pyarrow from its wheels.") from error
-    try:
-        return orc.ORCFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(label, first_line(error)) from error
-
-
-def _damaged(label: str, why: str) -> DecodeError:
-    if "zoneinfo" in why or "time zone" in why:
-        hint = "ORC needs the system's time zones: install the package tzdata, or set TZDIR."
-    else:
-        hint = "check the path and the suffix; download or write the file again if it was cut short."
-    return DecodeError(f"{label} cannot be read as ORC: {why}", source=label, hint=hint)
+        footer = OrcFooter.of(opened.reader.serialized_file_tail())
+    except (KeyError, IndexError) as error:
+        raise damaged(label, "its footer tells no sizes") from error
+    if sum(footer.stripe_rows) != opened.nrows:
+        raise damaged(label, "its footer counts other rows than its stripes have")
+    return footer

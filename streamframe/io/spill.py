@@ -1,4 +1,4 @@
-"""Batches on disk, for as long as a step needs them.
+"""Batches on disk, for as long as a step, or a block, needs them.
 
 Rules: one file for each spill, which has no name from the start where the system allows that: so
 nothing is left behind, however the process ends. What is written is read back by the number it got.
@@ -65,6 +65,10 @@ class SpillFile:
         # What is in it is no longer wanted, nor why it could not be closed.
         with contextlib.suppress(OSError):
             self._file.close()
+
+    def __del__(self) -> None:
+        # A block that nobody asks for any more is dropped, wherever it is.
+        self.close()
 
     def __enter__(self) -> Self:
         return self
