@@ -442,7 +442,9 @@ def read_ipc(
     """Read Arrow IPC lazily, file or stream format (also Feather), within the option `memory`.
 
     The first bytes tell the format. Of a file only the needed columns are read, by ranges; a stream
-    comes from anything that sends bytes, compressed as a whole too. Every batch is validated in full.
+    comes from anything that sends bytes, compressed as a whole too. Every batch is validated in full. Of a batch
+    that is large beside the memory (polars and `write_table` write a whole table as one) rows are read slice by slice;
+    where it is compressed, nested or a stream, its columns are decoded one by one, and wait on disk (in `TMPDIR`).
 
     Parameters
     ----------

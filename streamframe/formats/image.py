@@ -36,9 +36,9 @@ class FileImage:
         """Return a piece of the image to read into."""
         return memoryview(self._map)[offset : offset + nbytes]
 
-    def buffer(self, nbytes: int) -> pa.Buffer:
-        """Return the first bytes as a buffer, without a copy."""
-        return pa.py_buffer(self._map).slice(0, nbytes)
+    def buffer(self, offset: int, nbytes: int) -> pa.Buffer:
+        """Return a piece of the image as a buffer, without a copy."""
+        return pa.py_buffer(self._map).slice(offset, nbytes)
 
     def reader(self) -> pa.BufferReader:
         """Return the image as a file that Arrow reads without calling Python."""

@@ -12,6 +12,8 @@ MAX_BATCH_BYTES = 1 << 30
 # Of the 48 blocks that the memory has room for: three such batches may be on their way.
 _WHOLE_BLOCKS = 12
 _SLICE_BLOCKS = 4
+# What compression often saves; a batch does not tell before it is read.
+USUAL_RATIO = 4
 
 
 class Limits(NamedTuple):
@@ -19,16 +21,27 @@ class Limits(NamedTuple):
 
     block_bytes: int
     batch_bytes: int = MAX_BATCH_BYTES
+    # As much as the first rows take, where no more of them are wanted.
+    first_bytes: int | None = None
+
+    @property
+    def piece_bytes(self) -> int:
+        """How much is read at a time."""
+        return self.block_bytes if self.first_bytes is None else min(self.block_bytes, self.first_bytes)
 
     @property
     def whole_bytes(self) -> int:
         """The most that is decoded at once, where it can be decoded in pieces."""
         return _WHOLE_BLOCKS * self.block_bytes
 
+    def large_bytes(self, *, compressed: bool) -> int:
+        """Return from which size on a batch that has not been read yet is not decoded at once."""
+        return self.whole_bytes // USUAL_RATIO if compressed else self.whole_bytes
+
     @property
     def slice_bytes(self) -> int:
         """About as much of a larger batch is handed on at a time."""
-        return _SLICE_BLOCKS * self.block_bytes
+        return _SLICE_BLOCKS * self.piece_bytes
 
     def check(self, nbytes: int, what: str, label: str, byte_offset: int | None = None) -> None:
         """Raise `BudgetError` if what is compressed there becomes larger than is allowed."""

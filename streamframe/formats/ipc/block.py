@@ -16,10 +16,11 @@ import pyarrow as pa
 from streamframe.batch import Mark, rows_without_columns
 from streamframe.errors import DecodeError
 from streamframe.formats.image import FileImage, coalesced
-from streamframe.formats.ipc.layout import needed_buffers
+from streamframe.formats.ipc.layout import Buffers, column_buffers, needed_buffers
 from streamframe.formats.ipc.messages import Message, damaged
 from streamframe.formats.ipc.metadata import END_OF_STREAM, Records
 from streamframe.formats.limits import Limits
+from streamframe.formats.spilled import can_spill
 from streamframe.plan.source import Block, Decoded
 
 _MAX_SLICE_ROWS = 1 << 20
@@ -66,10 +67,23 @@ class Decoding:
         """All columns of the file are wanted."""
         return len(self.wanted) == len(self.found)
 
-    def needed(self, records: Records) -> tuple[tuple[int, int], ...]:
+    def needed(self, records: Records) -> Buffers:
         """Return offset and length of the buffers that have to be read of a body."""
         found = None if self.whole else needed_buffers(records, self.found, frozenset(self.wanted.names))
         return records.buffers if found is None else found
+
+    def large_columns(self, message: Message) -> dict[str, Buffers] | None:
+        """Return the buffers of the columns of a batch that is too large to be held; None if it is to be read whole."""
+        records = message.header.records
+        if records is None or not records.rows or not len(self.wanted):
+            return None
+        most = self.limits.large_bytes(compressed=records.compressed)
+        if message.header.body_bytes <= most or not all(can_spill(field.type) for field in self.wanted):
+            return None
+        columns = column_buffers(records, self.found)
+        if columns is None or sum(length for name in self.wanted.names for _, length in columns[name]) <= most:
+            return None
+        return columns
 
     def batches(self, data: pa.Buffer) -> list[pa.RecordBatch]:
         """Decode and validate all batches of a stream."""
@@ -133,7 +147,7 @@ class IpcBlock(Block):
 
     def decode(self) -> Decoded:
         if self._rest is None:
-            self._rest = self._decode()
+            self._rest = self.decode_whole()
         data = self._rest
         rows = self._slice_rows(data)
         self._rest = data.slice(rows) if rows < data.num_rows else None
@@ -142,12 +156,13 @@ class IpcBlock(Block):
     def mark(self, rows: int) -> Mark:
         return Mark(part=self.part, token=self._end, rows=rows)
 
-    def _decode(self) -> pa.RecordBatch:
+    def decode_whole(self) -> pa.RecordBatch:
+        """Decode and join all there is; once."""
         if not len(self._decoding.wanted):
             return rows_without_columns(self._rows)
         self._put(END_OF_STREAM)
         try:
-            batches = self._decoding.batches(self._image.buffer(self._filled))
+            batches = self._decoding.batches(self._image.buffer(0, self._filled))
         # A name that is no UTF-8 is a ValueError; extension types run code of others on their metadata.
         except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
             raise _undecodable(self.label, self._byte_offset, error) from error

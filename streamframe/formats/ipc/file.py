@@ -1,109 +1,35 @@
 """Read the file format: the footer tells where each record batch lies, so only what is needed is read.
 
-Rules: nothing is mapped (a map of a file that shrinks kills the process). The footer has to account
-for every byte of the file: one that forgets a batch, or names one twice, would lose or repeat rows.
+Rules: nothing is mapped (a map of a file that shrinks kills the process). A batch that is too large to be held comes in
+slices; where its rows cannot be read by themselves, it goes through the disk.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
 import pyarrow as pa
 
-from streamframe.errors import TruncatedError
 from streamframe.formats.base import OpenFile
-from streamframe.formats.image import FileImage
 from streamframe.formats.ipc.block import Decoding, IpcBlock, Opening
+from streamframe.formats.ipc.footer import MAX_GAP_BYTES, IpcFooter
 from streamframe.formats.ipc.messages import Message, damaged
-from streamframe.formats.ipc.metadata import (
-    CONTINUATION,
-    DICTIONARY,
-    MAGIC,
-    RECORDS,
-    Footer,
-    Header,
-    Malformed,
-    Place,
-    prefix_of,
-)
+from streamframe.formats.ipc.metadata import DICTIONARY, RECORDS, Header, Malformed, Place, prefix_of
+from streamframe.formats.ipc.slice_columns import SliceColumn
+from streamframe.formats.ipc.slices import slices_of
+from streamframe.formats.ipc.spilling import ReadSpans, spilled
 from streamframe.formats.ipc.stream import decoding_of
 from streamframe.formats.limits import Limits
-from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 from streamframe.plan.node import Scan
-from streamframe.plan.source import BlockReader
+from streamframe.plan.source import Block, BlockReader
 
-_TAIL_BYTES = 64 << 10
-# The magic and its padding, in front of the schema.
-_START = 8
-# Padding to 64 bytes and the end-of-stream marker may lie between messages; no record batch is as short.
-_MAX_GAP_BYTES = 72
 # Read in one piece, a message is in memory twice for a moment.
 _PIECE_BYTES = 8 << 20
 # Of a smaller message, reading the metadata first would cost more than it saves.
 _WHOLE_BYTES = 256 << 10
-
-
-class IpcFooter:
-    """Where everything lies in a file, and the message with its schema.
-
-    Raises
-    ------
-    TruncatedError
-        If the end of the file is missing.
-    DecodeError
-        If the footer or the schema is damaged.
-    """
-
-    def __init__(self, file: RangedFile) -> None:
-        size = file.size
-        tail_start = max(0, size - _TAIL_BYTES)
-        tail = file.read_range(tail_start, size - tail_start)
-        if tail[-6:] != MAGIC or size < _START + 10:
-            raise TruncatedError(
-                f"{file.label} has no end: it was cut short, or is still being written",
-                source=file.label,
-                byte_offset=size,
-                hint="write or download it again.",
-            )
-        footer_bytes = int.from_bytes(tail[-10:-6], "little")
-        start = size - 10 - footer_bytes
-        try:
-            if start < _START:
-                raise Malformed("it would be longer than the file")
-            data = tail[start - tail_start : -10] if start >= tail_start else file.read_range(start, footer_bytes)
-            self.dictionaries, self.batches = Footer.of(data)
-            schema_end = self._checked_start(start)
-        except Malformed as error:
-            raise damaged(file.label, size - 10, f"the footer cannot be: {error}") from error
-        self.schema_message = _schema_message(file, start, data + tail[-10:])
-        # What lies before the first batch is the schema once more. polars writes it without a prefix.
-        prefix = file.read_range(_START, min(_START, schema_end - _START))
-        schema_bytes = sum(prefix_of(prefix)) if prefix[:4] == CONTINUATION else footer_bytes
-        if schema_end - _START > schema_bytes + _MAX_GAP_BYTES:
-            raise damaged(file.label, _START, "the footer leaves out what follows the schema")
-
-    def _checked_start(self, end: int) -> int:
-        """Return where the first message behind the schema starts, having checked that none is left out."""
-        places = sorted(self.dictionaries + self.batches)
-        starts = [*(place.offset for place in places), end]
-        for place, following in zip(places, starts[1:], strict=True):
-            if min(place.offset - _START, place.head_bytes - 8, place.body_bytes) < 0:
-                raise Malformed("a message would lie before the start of the file")
-            if not 0 <= following - place.end <= _MAX_GAP_BYTES:
-                raise Malformed("it names messages that overlap, or leaves some out")
-        return starts[0]
-
-
-def _schema_message(file: RangedFile, start: int, footer: bytes) -> bytes:
-    """Return the schema of a footer in the form that a stream starts with."""
-    image = FileImage(file.size)
-    image.put(0, MAGIC)
-    image.put(start, footer)
-    try:
-        schema = pa.ipc.open_file(image.reader()).schema
-        return bytes(schema.serialize())
-    # A name that is no UTF-8 is a ValueError; extension types run code of others on their metadata.
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        raise damaged(file.label, start, f"its schema cannot be read: {first_line(error)}") from error
 
 
 class OpenIpcFile(OpenFile):
@@ -136,6 +62,13 @@ class OpenIpcFile(OpenFile):
         self._file.close()
 
 
+class _LargeBatch(NamedTuple):
+    """A batch that comes in several blocks, or through the disk."""
+
+    nbytes: int  # of a block, as far as can be told
+    blocks: Iterator[Block]
+
+
 class _IpcFileReader(BlockReader):
     def __init__(self, file: RangedFile, footer: IpcFooter, opening: Opening, decoding: Decoding) -> None:
         self._file = file
@@ -144,6 +77,9 @@ class _IpcFileReader(BlockReader):
         self._decoding = decoding
         self._next = 0
         self._has_dictionaries = not len(decoding.wanted)  # then none are needed
+        # The number of the batch that was looked at, and what it is if it is too large to be held.
+        self._looked_at = -1
+        self._large: _LargeBatch | None = None
         # What a byte of the file turned out to weigh so far.
         self._ratio = 1.0
 
@@ -160,12 +96,19 @@ class _IpcFileReader(BlockReader):
         return self._file.retries
 
     def next_bytes(self) -> int:
-        self._read_dictionaries()
+        self._look_ahead()
+        if self._large is not None:
+            return self._large.nbytes
         places = self._next_places()
         return int((self._opening.nbytes + _span(places)) * self._ratio) if places else 0
 
-    def next_block(self) -> IpcBlock | None:
-        self._read_dictionaries()
+    def next_block(self) -> Block | None:
+        self._look_ahead()
+        while self._large is not None:
+            if (piece := next(self._large.blocks, None)) is not None:
+                return piece
+            self._next += 1
+            self._look_ahead()
         places = self._next_places()
         if not places:
             return None
@@ -183,6 +126,43 @@ class _IpcFileReader(BlockReader):
     def close(self) -> None:
         self._file.close()
 
+    def _look_ahead(self) -> None:
+        """Read the dictionaries, and see whether the next batch is too large to be held."""
+        self._read_dictionaries()
+        if self._looked_at != self._next:
+            self._looked_at = self._next
+            batches = self._footer.batches
+            self._large = self._large_batch(batches[self._next]) if self._next < len(batches) else None
+
+    def _large_batch(self, place: Place) -> _LargeBatch | None:
+        limits = self._decoding.limits
+        if place.body_bytes <= limits.large_bytes(compressed=True):
+            return None
+        message = self._message(place, self._file.read_range(place.offset, place.head_bytes), RECORDS)
+        columns = self._decoding.large_columns(message)
+        records = message.header.records
+        if columns is None or records is None:
+            return None
+        wanted = self._decoding.wanted
+        found = (SliceColumn.of(field.type, columns[field.name]) for field in wanted)
+        sliced = [column for column in found if column is not None]
+        if not records.compressed and len(sliced) == len(wanted):
+            nbytes = sum(length for name in wanted.names for _, length in columns[name])
+            blocks = slices_of(self._file, place, records.rows, sliced, nbytes // records.rows, self._decoding)
+            return _LargeBatch(limits.slice_bytes, blocks)
+        spill = partial(spilled, self._opening, self._decoding, message, columns, self._spans_of(place))
+        return _LargeBatch(limits.whole_bytes, (make() for make in (spill,)))
+
+    def _spans_of(self, place: Place) -> ReadSpans:
+        def read_spans(spans: list[tuple[int, int]], view: memoryview) -> None:
+            def put(offset: int, piece: bytes) -> None:
+                start = offset - place.body
+                view[start : start + len(piece)] = piece
+
+            self._file.read_ranges([(place.body + first, end - first) for first, end in spans], put)
+
+        return read_spans
+
     def _next_places(self) -> tuple[Place, ...]:
         """Return record batches that lie one behind another, up to the size of a block; at least one."""
         batches = self._footer.batches
@@ -190,8 +170,8 @@ class _IpcFileReader(BlockReader):
         while end < len(batches) and (
             end == self._next
             or (
-                0 <= batches[end].offset - batches[end - 1].end <= _MAX_GAP_BYTES
-                and batches[end].end - batches[self._next].offset <= self._decoding.limits.block_bytes
+                0 <= batches[end].offset - batches[end - 1].end <= MAX_GAP_BYTES
+                and batches[end].end - batches[self._next].offset <= self._decoding.limits.piece_bytes
             )
         ):
             end += 1
@@ -211,12 +191,7 @@ class _IpcFileReader(BlockReader):
     def _read_in_part(self, block: IpcBlock, place: Place) -> None:
         message = self._message(place, self._file.read_range(place.offset, place.head_bytes), RECORDS)
         spans, view = block.add(message)
-
-        def put(offset: int, piece: bytes) -> None:
-            start = offset - place.body
-            view[start : start + len(piece)] = piece
-
-        self._file.read_ranges([(place.body + first, end - first) for first, end in spans], put)
+        self._spans_of(place)(spans, view)
         block.weigh(message, view)
 
     def _read_dictionaries(self) -> None:

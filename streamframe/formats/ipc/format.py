@@ -10,7 +10,8 @@ import pyarrow as pa
 from streamframe.errors import DecodeError, StreamError
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.columns import require_columns, require_unique
-from streamframe.formats.ipc.file import IpcFooter, OpenIpcFile
+from streamframe.formats.ipc.file import OpenIpcFile
+from streamframe.formats.ipc.footer import IpcFooter
 from streamframe.formats.ipc.messages import Messages, damaged
 from streamframe.formats.ipc.metadata import END_OF_STREAM, MAGIC, SCHEMA
 from streamframe.formats.ipc.stream import OpenIpcStream

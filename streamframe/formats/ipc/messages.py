@@ -70,14 +70,9 @@ class Messages:
         """Return the whole body."""
         return self._exactly(message.header.body_bytes)
 
-    def read_spans(self, message: Message, spans: Iterable[tuple[int, int]], view: memoryview) -> None:
-        """Read these spans of the body into their places in `view`, and pass over the rest."""
-        at = 0
-        for start, end in spans:
-            self._skip(start - at)
-            self._fill(view[start:end])
-            at = end
-        self._skip(message.header.body_bytes - at)
+    def body(self, message: Message) -> Body:
+        """Return the body, to be read in part."""
+        return Body(self, message.header.body_bytes)
 
     def _prove_end(self) -> None:
         offset = self.stream.offset
@@ -101,7 +96,8 @@ class Messages:
             nbytes -= len(piece)
         return b"".join(pieces)
 
-    def _fill(self, target: memoryview) -> None:
+    def fill(self, target: memoryview) -> None:
+        """Read the next bytes into `target`."""
         filled = 0
         while filled < len(target):
             count = self.stream.read_into(target[filled:])
@@ -109,10 +105,11 @@ class Messages:
                 raise self._cut("ends inside a message")
             filled += count
 
-    def _skip(self, nbytes: int) -> None:
+    def skip(self, nbytes: int) -> None:
+        """Pass over so many bytes."""
         scratch = memoryview(bytearray(min(nbytes, _SCRATCH_BYTES)))
         while nbytes > 0:
-            self._fill(scratch[:nbytes])
+            self.fill(scratch[:nbytes])
             nbytes -= min(nbytes, len(scratch))
 
     def _cut(self, how: str) -> TruncatedError:
@@ -123,6 +120,26 @@ class Messages:
             hint="write or download it again. Where the writer is known to leave the marker out, "
             "from_batches(pyarrow.ipc.open_stream(...)) takes what there is.",
         )
+
+
+class Body:
+    """The body of a message, whose bytes come in order."""
+
+    def __init__(self, messages: Messages, nbytes: int) -> None:
+        self._messages = messages
+        self._nbytes = nbytes
+        self._at = 0
+
+    def read_spans(self, spans: Iterable[tuple[int, int]], view: memoryview) -> None:
+        """Read these spans, which lie behind those that were read, into their places in `view`."""
+        for start, end in spans:
+            self._messages.skip(start - self._at)
+            self._messages.fill(view[start:end])
+            self._at = end
+
+    def finish(self) -> None:
+        """Pass over the rest."""
+        self._messages.skip(self._nbytes - self._at)
 
 
 def damaged(label: str, byte_offset: int, why: str) -> DecodeError:

@@ -29,6 +29,8 @@ class Records(NamedTuple):
     # Offset in the body and length of every buffer.
     buffers: tuple[tuple[int, int], ...]
     compressed: bool
+    # Of each column of views, in order, how many buffers it has beside the two that all have.
+    view_buffers: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, table: _Table | None, body_bytes: int) -> Self:
@@ -42,7 +44,8 @@ class Records(NamedTuple):
             raise Malformed("its number of rows is not that of its first column")
         if any(offset < 0 or length < 0 or offset + length > body_bytes for offset, length in buffers):
             raise Malformed("a column lies outside of it")
-        return cls(rows, buffers, table.child(3) is not None)
+        view_buffers = tuple(count for (count,) in table.structs(4, "<q"))
+        return cls(rows, buffers, table.child(3) is not None, view_buffers)
 
 
 class Header(NamedTuple):
@@ -103,6 +106,7 @@ class Footer(NamedTuple):
 
     dictionaries: tuple[Place, ...]
     batches: tuple[Place, ...]
+    byte_order: str = "little"
 
     @classmethod
     def of(cls, data: bytes) -> Self:
@@ -112,9 +116,11 @@ class Footer(NamedTuple):
             dictionaries, batches = (
                 tuple(Place(*block) for block in table.structs(field, "<qi4xq")) for field in (2, 3)
             )
+            schema = table.child(1)
+            is_big = schema is not None and schema.number(0, "<h") == 1
         except struct.error as error:
             raise Malformed("it is cut") from error
-        return cls(dictionaries, batches)
+        return cls(dictionaries, batches, "big" if is_big else "little")
 
 
 def prefix_of(data: bytes) -> tuple[int, int]:

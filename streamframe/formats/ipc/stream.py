@@ -7,17 +7,20 @@ ends a block, since it holds for the batches behind it only.
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pyarrow as pa
 
 from streamframe.errors import StreamError
 from streamframe.formats.base import OpenFile
 from streamframe.formats.ipc.block import Decoding, IpcBlock, Opening
+from streamframe.formats.ipc.layout import Buffers
 from streamframe.formats.ipc.messages import Message, Messages, damaged
 from streamframe.formats.ipc.metadata import DICTIONARY, RECORDS
+from streamframe.formats.ipc.spilling import spilled
 from streamframe.formats.limits import Limits
 from streamframe.plan.node import Scan
-from streamframe.plan.source import BlockReader
+from streamframe.plan.source import Block, BlockReader
 
 # How long a block may take to fill up, before it is handed over with the batches there are.
 _PATIENCE_S = 0.2
@@ -80,12 +83,23 @@ class _IpcStreamReader(BlockReader):
 
     def next_bytes(self) -> int:
         message = self._next_batch()
-        return 0 if message is None else int((self._opening.nbytes + self._capacity(message)) * self._ratio)
+        if message is None:
+            return 0
+        if self._large_columns(message) is not None:
+            return self._decoding.limits.whole_bytes
+        return int((self._opening.nbytes + self._capacity(message)) * self._ratio)
 
-    def next_block(self) -> IpcBlock | None:
+    def next_block(self) -> Block | None:
         message = self._next_batch()
         if message is None:
             return None
+        columns = self._large_columns(message)
+        if columns is not None:
+            self._pending = None
+            body = self._messages.body(message)
+            large = spilled(self._opening, self._decoding, message, columns, body.read_spans)
+            body.finish()
+            return large
         began = time.monotonic()
         capacity = room = self._capacity(message)
         block = IpcBlock(self._opening, self._decoding, message.byte_offset, capacity)
@@ -103,12 +117,23 @@ class _IpcStreamReader(BlockReader):
         self._messages.stream.close()
 
     def _capacity(self, message: Message) -> int:
-        return max(message.nbytes, self._decoding.limits.block_bytes)
+        return max(message.nbytes, self._decoding.limits.piece_bytes)
+
+    def _large_columns(self, message: Message) -> dict[str, Buffers] | None:
+        columns = self._decoding.large_columns(message)
+        if columns is None:
+            return None
+        spans = sorted(columns[name] for name in self._decoding.wanted.names if columns[name])
+        # What is mixed up would have to be read back and forth.
+        in_order = all(max(before)[0] < min(behind)[0] for before, behind in pairwise(spans))
+        return columns if in_order else None
 
     def _take(self, block: IpcBlock, message: Message) -> None:
         self._pending = None
         spans, view = block.add(message)
-        self._messages.read_spans(message, spans, view)
+        body = self._messages.body(message)
+        body.read_spans(spans, view)
+        body.finish()
         block.weigh(message, view)
 
     def _next_batch(self) -> Message | None:
@@ -144,6 +169,5 @@ def decoding_of(label: str, part: int, found: pa.Schema, schema: pa.Schema, scan
     names = schema.names if scan.columns is None else scan.columns
     if scan.limit is not None:
         # What lies behind the wanted rows would be read in vain.
-        wanted_bytes = max(1, scan.limit * _BYTES_PER_WANTED_ROW)
-        limits = limits._replace(block_bytes=min(limits.block_bytes, wanted_bytes))
+        limits = limits._replace(first_bytes=max(1, scan.limit * _BYTES_PER_WANTED_ROW))
     return Decoding(label, part, found, pa.schema([schema.field(name) for name in names]), limits)

@@ -163,7 +163,7 @@ class _Stripe(Block):
             column = stripes.read(self._index, [name]).column(0)
             nbytes += column.nbytes
             stripes.require_within(self._index, nbytes)
-            spilled.add(column)
+            spilled.add(name, column)
             del column
             # The next one is as large, and the allocator keeps for a second what is freed.
             pa.default_memory_pool().release_unused()
