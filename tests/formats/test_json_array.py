@@ -157,3 +157,33 @@ def test_an_array_that_can_be_read_once_is_never_read_short():
         assert frame.to_arrow().num_rows == 2
     except SourceError:
         pass  # Looking took the bytes; to say so is right as well.
+
+
+def written(path, rows, **layout):
+    path.write_text(json.dumps(rows, **layout))
+    return path
+
+
+@pytest.mark.parametrize("layout", [{}, {"indent": 2}, {"separators": (",", ":")}])
+def test_a_value_near_the_end_of_a_local_array_tells_the_type_of_its_column(tmp_path, layout):
+    rows = [{"n": n, "x": None, "in": [{"n": "text", "x": 1.5}]} for n in range(20_000)]
+    rows[-5] |= {"n": 0.5, "x": "late"}
+    frame = sf.read_ndjson(written(tmp_path / "a.json", rows, **layout))
+    assert frame.schema.field("n").type == pa.float64()
+    assert frame.schema.field("x").type == pa.string()
+    assert list(frame.iter_rows()) == rows
+
+
+def test_an_object_within_an_element_does_not_pass_for_one(tmp_path):
+    rows = [{"n": n, "in": {"n": "text", "m": n}} for n in range(20_000)]
+    frame = sf.read_ndjson(written(tmp_path / "a.json", rows))
+    assert frame.schema.field("n").type == pa.int64()
+    assert frame.count() == len(rows)
+
+
+def test_the_place_of_an_error_is_right_far_behind_the_start():
+    text = json.dumps([{"n": n} for n in range(60_000)])
+    at = text.index('{"n": 50000}')
+    error = failure(text[:at] + "," + text[at:])
+    assert error.byte_offset == at
+    assert "no element before it" in error.message

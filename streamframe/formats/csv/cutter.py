@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.parity import inside_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,12 +53,6 @@ def inside_quotes(dialect: Dialect, data: bytearray, start: int, stop: int) -> n
     -------
     array of uint64
         Bit ``i % 64`` of word ``i // 64`` belongs to ``data[start + i]``; bits behind the end mean nothing.
-
-    Notes
-    -----
-    All of it is done with 64 bytes at once, after G. Langdale and D. Lemire, "Parsing Gigabytes of JSON
-    per Second" (2019), section 3.1.1: the parity of all quotes so far is the prefix sum, modulo 2, of
-    their bits.
     """
     import numpy as np
 
@@ -66,13 +61,7 @@ def inside_quotes(dialect: Dialect, data: bytearray, start: int, stop: int) -> n
         return np.zeros(words, np.uint64)
     one, top = np.uint64(1), np.uint64(63)
     quotes, beside = _bits(dialect, np.frombuffer(data, np.uint8, stop - start, start))
-    inside = quotes.copy()
-    shifted = np.empty_like(inside)
-    for distance in (1, 2, 4, 8, 16, 32):
-        np.left_shift(inside, np.uint64(distance), out=shifted)
-        np.bitwise_xor(inside, shifted, out=inside)
-    odd = np.bitwise_xor.accumulate(inside >> top)
-    inside[1:] ^= np.uint64(0) - odd[:-1]  # all bits of a word that starts inside
+    inside = inside_of(quotes)
     # The very first and the very last byte have no neighbour: as good as a newline.
     before = beside << one
     before[1:] |= beside[:-1] >> top

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from streamframe.errors import EmptyFileError
 from streamframe.formats.base import OpenFile
-from streamframe.formats.ndjson.array import as_lines
+from streamframe.formats.ndjson.array import ArrayLines, as_lines
 from streamframe.formats.ndjson.decode import Decoding
-from streamframe.formats.ndjson.inference import infer_schema, whole_lines
+from streamframe.formats.ndjson.inference import infer_schema, whole_elements, whole_lines
 from streamframe.formats.ndjson.locating import refused
 from streamframe.formats.ndjson.parsing import require_readable
 from streamframe.formats.ndjson.records import JsonLines
@@ -25,6 +25,7 @@ from streamframe.schema import is_text
 
 if TYPE_CHECKING:
     from streamframe.io.location import Location
+    from streamframe.io.stream import ByteStream
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class NdjsonFormat(TypedText):
     """How the rows of an NDJSON file are written down: one JSON object in each line, or all in one array.
 
     Types are inferred from the first block, and of local files also from a look at the middle and
-    the end; then they are frozen. Objects become structs, arrays lists; integers among floats are
-    floats. Text stays text, also where it looks like a time, until `dtype` says otherwise. A field
-    that a record lacks is null; one that is not in the schema is an error, unless columns were
-    chosen. Blank lines are no records.
+    the end (of an array, at records that have the names of one of the first); then they are frozen. Objects
+    become structs, arrays lists; integers among floats are floats. Text stays text, also where it looks like a
+    time, until `dtype` says otherwise. A field that a record lacks is null; one that is not in the schema is an
+    error, unless columns were chosen. Blank lines are no records.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ class NdjsonFormat(TypedText):
                 hint="pass dtype={...} if a file without records is right.",
             )
         sample = bytes(memoryview(piece.data)[piece.start : piece.stop])
-        found = infer_schema([sample, *map(whole_lines, peek(records.stream))], settled=not surveyed)
+        found = infer_schema([sample, *_more_samples(records.stream, sample)], settled=not surveyed)
         if found is None:
             first = sample.split(b"\n", 1)[0].strip()
             error = refused(first, pa.schema([]), frozenset(), strict=True)
@@ -128,3 +129,10 @@ class NdjsonFormat(TypedText):
         types = dict(self.dtype)
         kept = [(field.name, types.pop(field.name, field.type)) for field in found]
         return pa.schema([*kept, *types.items()])
+
+
+def _more_samples(stream: ByteStream, sample: bytes) -> list[bytes]:
+    """Return records from the middle and the end of a local file."""
+    if isinstance(stream, ArrayLines):
+        return [whole_elements(data, sample) for data in stream.peek()]
+    return [whole_lines(data) for data in peek(stream)]

@@ -33,6 +33,26 @@ def whole_lines(data: bytearray) -> bytes:
     return bytes(data[data.find(b"\n") + 1 : data.rfind(b"\n") + 1])
 
 
+def whole_elements(data: bytearray, sample: bytes | bytearray) -> bytes:
+    """Return the complete elements, as lines, in bytes of an array that start and end anywhere.
+
+    An object that stands in an element must not pass for one: so one counts that has the names of a record
+    in `sample`, in the same order, and more than one of them.
+    """
+    known = {tuple(row) for row in _records(sample) if len(row) > 1}
+    text, at, found = data.decode(errors="replace"), 0, []
+    while known and (at := text.find("{", at)) >= 0:
+        try:
+            row, end = _KINDS.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            at += 1
+            continue
+        if tuple(row) in known:
+            found.append(text[at:end].replace("\n", " ").encode())
+        at = end
+    return b"\n".join(found)
+
+
 def infer_type(values: Sequence[Any], *, settled: bool = True) -> pa.DataType:
     """Return the narrowest type that holds these parsed values."""
     kinds = {type(value) for value in values} - {type(None)}
