@@ -99,7 +99,8 @@ class FileExports:
             Keys and values, both text, to keep in the footer.
         partition_by
             Write a directory with a folder for each value of these columns, ``carrier=AA/part-00000.parquet``, and
-            without them in the files. Text, whole numbers, booleans, dates and times; percent-encoded.
+            without them in the files. Text, whole numbers, booleans, dates and times; percent-encoded. A value of
+            more than 255 bytes goes on in a folder below it, which `read_parquet` and its kind join again.
         max_file_bytes
             Write a directory, and begin a new file before this size, such as ``"256MB"``.
         max_rows_per_file

@@ -1,7 +1,8 @@
 """Rows into the folders that their keys name: ``year=2024/carrier=AA``, as Hive has it.
 
 Rules: a folder is the percent-encoded text of its key, so no value leaves the base, and readers that decode
-get the value back. Null has Hive's own name; a text that is spelled so is encoded, and so told from it.
+get the value back. Null has Hive's own name; a text that is spelled so is encoded, and so told from it. A text that is
+longer than a name may be goes on in folders below, ``+=…``, which no key is called.
 Keys become numbers once for a batch; rows are then sorted by them and taken, never filtered key by key.
 """
 
@@ -18,9 +19,12 @@ import pyarrow.compute as pc
 
 from streamframe.errors import ColumnNotFoundError, SchemaError
 
+# A key of that name would be encoded.
+_CONTINUED = "+="
 NULL = "__HIVE_DEFAULT_PARTITION__"
-# Of a name in every file system that is in use.
+# Of a name in every file system that is in use; and of a path, in most, with room for the folders around.
 _NAME_BYTES = 255
+_VALUE_BYTES = 2048
 
 
 class Split(NamedTuple):
@@ -108,14 +112,21 @@ def _taken(rows: pa.RecordBatch, places: np.ndarray) -> pa.RecordBatch:
 def _named(key: str, text: str | None) -> str:
     name = f"{_encoded(key)}={NULL if text is None else _encoded(text).replace(NULL, '%5F' + NULL[1:])}"
     size = len(name.encode())
-    if size > _NAME_BYTES:
+    if size <= _NAME_BYTES:
+        return name
+    if size > _VALUE_BYTES:
         raise SchemaError(
-            f"a value of column {key!r} would name a folder with {size} bytes, and {_NAME_BYTES} are the most: "
+            f"a value of column {key!r} would name folders with {size:,} bytes, and {_VALUE_BYTES:,} are the most: "
             f"{str(text)[:40]!r}…",
             column=key,
             hint="partition by something shorter, such as the first letters, and keep this column in the files.",
         )
-    return name
+    folders = [""]
+    for letter in name:
+        if len((folders[-1] + letter).encode()) > _NAME_BYTES:
+            folders.append(_CONTINUED)
+        folders[-1] += letter
+    return "/".join(folders)
 
 
 def _encoded(text: str) -> str:

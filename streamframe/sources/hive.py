@@ -21,6 +21,8 @@ from streamframe.schema import dtype_name, parse_dtype
 Hive = bool | None | tuple[tuple[str, pa.DataType], ...]
 Keys = dict[str, str | None]
 
+# What a value goes on with that is too long for one name; a key of that name would be encoded.
+_CONTINUED = "+="
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 NO_KEYS = pa.schema([])
 
@@ -77,7 +79,12 @@ def partition_values(locations: Sequence[Location], hive: Hive, known: pa.Schema
 
 
 def _keys(folders: Sequence[str]) -> list[tuple[str, str | None]]:
-    pairs = [folder.split("=", 1) for folder in folders if "=" in folder[1:]]
+    pairs: list[list[str]] = []
+    for folder in folders:
+        if pairs and folder.startswith(_CONTINUED):
+            pairs[-1][1] += folder.removeprefix(_CONTINUED)
+        elif "=" in folder[1:]:
+            pairs.append(folder.split("=", 1))
     return [(unquote(name), None if value == _NULL else unquote(value)) for name, value in pairs]
 
 

@@ -64,10 +64,54 @@ def test_odd_values_come_back(odd, read):
 
 
 def test_a_value_that_no_folder_can_be_called_is_told_with_its_column(tmp_path):
-    with pytest.raises(sf.SchemaError, match="'k' would name a folder with 302 bytes") as caught:
-        sf.from_arrow(pa.table({"i": [1], "k": ["x" * 300]})).to_parquet(tmp_path / "out", partition_by="k")
+    with pytest.raises(sf.SchemaError, match=r"'k' would name folders with 3,002 bytes, and 2,048") as caught:
+        sf.from_arrow(pa.table({"i": [1], "k": ["x" * 3000]})).to_parquet(tmp_path / "out", partition_by="k")
     assert caught.value.column == "k"
     assert os.listdir(tmp_path) == []
+
+
+LONG = [
+    "x" * 300,
+    "x" * 301,
+    "x" * 253,
+    "é" * 300,
+    "😀" * 70,
+    " " * 300,
+    "a/b" * 120,
+    "%41" * 100,
+    NULL * 12,
+    "+=x",
+    "",
+    None,
+]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "ndjson"])
+def test_values_that_are_longer_than_a_name_may_be_come_back(tmp_path, kind):
+    rows = pa.table({"i": range(len(LONG)), "k": LONG, "m": ["m"] * len(LONG)})
+    out, read = tmp_path / "out", getattr(sf, f"read_{kind}")
+
+    def write(rows, **options):
+        getattr(sf.from_arrow(rows), f"to_{kind}")(out, partition_by=["k", "m"], **options)
+
+    def found():
+        return [(row["i"], row["k"], row["m"]) for row in sorted(read(out).iter_rows(), key=lambda row: row["i"])]
+
+    write(rows)
+    assert found() == [(i, k, "m") for i, k in enumerate(LONG)]
+    assert all(len(name.encode()) <= 255 for folder in os.walk(out) for name in folder[1])
+    write(rows.slice(0, 1), mode="append")
+    assert found()[:2] == [(0, LONG[0], "m")] * 2
+    write(rows.slice(2, 1), mode="overwrite")
+    assert found() == [(2, LONG[2], "m")]
+    assert os.listdir(out / f"k={LONG[2]}") == ["m=m"]
+    assert len([name for name in os.listdir(out) if name.startswith("k=")]) == 1
+
+
+def test_duckdb_does_not_take_a_part_of_a_long_value_for_all_of_it(tmp_path):
+    sf.from_arrow({"i": [1, 2], "k": ["x" * 300, "short"]}).to_parquet(tmp_path / "out", partition_by="k")
+    with pytest.raises(duckdb.Error, match="mismatch"):
+        read_with_duckdb(tmp_path / "out")
 
 
 def test_keys_of_every_allowed_type_are_spelled_as_readers_expect(tmp_path):
