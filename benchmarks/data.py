@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+import pyarrow.orc as orc
 import pyarrow.parquet as pq
 
 DATASETS = Path(__file__).resolve().parent.parent / "datasets"
@@ -22,6 +23,7 @@ VERSION = 1
 ROW_GROUP_ROWS = 122_880
 # Of each format, by that of the CSV.
 SIZES = {"csv": 1.0, "parquet": 0.3, "giant.parquet": 0.3, "csv.gz": 0.4, "csv.zst": 0.3, "ndjson": 2.5}
+SIZES |= {"arrow": 1.3, "giant.arrow": 1.3, "orc": 0.5}
 Maker = Callable[[Path], None]
 
 
@@ -36,9 +38,13 @@ def made(folder: Path, megabytes: int, names: set[str]) -> dict[str, Path]:
         "csv.gz": lambda to: _gzipped(paths["csv"], to),
         "csv.zst": lambda to: _zstd(paths["csv"], to),
         "ndjson": lambda to: _ndjson(paths["parquet"], to),
+        "arrow": lambda to: _ipc(paths["parquet"], to, 1),
+        "giant.arrow": lambda to: _giant_ipc(paths["parquet"], to, 1),
+        "orc": lambda to: _orc(paths["parquet"], to, 1),
     }
     # What the others are made of comes first.
-    _make(home, makers, {*names, "csv", *({"parquet"} if "ndjson" in names else ())}, megabytes)
+    of_parquet = {"ndjson", "arrow", "giant.arrow", "orc"} & names
+    _make(home, makers, {*names, "csv", *({"parquet"} if of_parquet else ())}, megabytes)
     return paths
 
 
@@ -52,19 +58,22 @@ def repeated(folder: Path, megabytes: int, times: int, names: set[str]) -> dict[
         "giant.parquet": lambda to: _rows_repeated(base["giant.parquet"], to, times, 1 << 26),
         "csv.gz": lambda to: _gzip_repeated(base["csv"], to, times),
         "ndjson": lambda to: _lines_repeated(base["ndjson"], to, times, header=False),
+        "arrow": lambda to: _ipc(base["parquet"], to, times),
+        "giant.arrow": lambda to: _giant_ipc(base["parquet"], to, times),
+        "orc": lambda to: _orc(base["parquet"], to, times),
     }
     _make(home, makers, names, megabytes * times)
     return _paths(home)
 
 
 def _paths(home: Path) -> dict[str, Path]:
-    names = ("csv", "parquet", "giant.parquet", "csv.gz", "csv.zst", "ndjson")
-    return {name: home / f"flights.{name}" for name in names}
+    return {name: home / f"flights.{name}" for name in SIZES}
 
 
 def _make(home: Path, makers: dict[str, Maker], names: set[str], megabytes: int) -> None:
     home.mkdir(parents=True, exist_ok=True)
-    missing = {name: path for name, path in _paths(home).items() if name in names and not path.exists()}
+    missing = {name: path for name, path in _paths(home).items() if name in names and name in makers}
+    missing = {name: path for name, path in missing.items() if not path.exists()}
     # As large as the largest task's output, which is a CSV, and what is to be made.
     needed = int((1 + sum(SIZES[name] for name in missing)) * megabytes * 1_000_000)
     free = shutil.disk_usage(home).free
@@ -135,6 +144,30 @@ def _ndjson(parquet: Path, path: Path) -> None:
     import polars as pl
 
     pl.scan_parquet(parquet).sink_ndjson(path)
+
+
+def _ipc(parquet: Path, path: Path, times: int) -> None:
+    file = pq.ParquetFile(parquet)
+    with pa.ipc.new_file(path, file.schema_arrow) as writer:
+        for _ in range(times):
+            for batch in file.iter_batches():
+                writer.write_batch(batch)
+
+
+def _giant_ipc(parquet: Path, path: Path, times: int) -> None:
+    rows = pa.concat_tables([pq.read_table(parquet)] * times)
+    # Large, since the text of one batch outgrows 32 bits.
+    large = [field.with_type(pa.large_string()) if field.type == pa.string() else field for field in rows.schema]
+    with pa.ipc.new_file(path, pa.schema(large)) as writer:
+        writer.write_batch(rows.cast(pa.schema(large)).combine_chunks().to_batches()[0])
+
+
+def _orc(parquet: Path, path: Path, times: int) -> None:
+    file = pq.ParquetFile(parquet)
+    with orc.ORCWriter(str(path)) as writer:
+        for _ in range(times):
+            for batch in file.iter_batches(ROW_GROUP_ROWS):
+                writer.write(pa.Table.from_batches([batch]))
 
 
 def _lines_repeated(source: Path, path: Path, times: int, *, header: bool = True) -> None:

@@ -13,7 +13,8 @@ from answers import Answer, counted, counted_frames, groups
 def _polars(path: str) -> Any:
     import polars as pl
 
-    scan = pl.scan_parquet if path.endswith(".parquet") else pl.scan_ndjson if path.endswith(".ndjson") else pl.scan_csv
+    scans = {"parquet": pl.scan_parquet, "ndjson": pl.scan_ndjson, "arrow": pl.scan_ipc}
+    scan = scans.get(path.rsplit(".", 1)[1], pl.scan_csv)
     options = {"try_parse_dates": True} if ".csv" in path else {}
     return scan(path, **options)
 
@@ -127,7 +128,8 @@ def pyarrow_csv_batches(path: str, out: str, first: Callable[[], None]) -> Answe
 def _dataset(path: str) -> Any:
     import pyarrow.dataset as ds
 
-    form = "parquet" if path.endswith(".parquet") else ds.CsvFileFormat(parse_options=_parse())
+    forms = {"parquet": "parquet", "arrow": "ipc", "orc": "orc"}
+    form = forms.get(path.rsplit(".", 1)[1]) or ds.CsvFileFormat(parse_options=_parse())
     return ds.dataset(path, format=form)
 
 
@@ -153,6 +155,13 @@ def parquet_file_batches(path: str, out: str, first: Callable[[], None]) -> Answ
     import pyarrow.parquet as pq
 
     return counted(pq.ParquetFile(path).iter_batches(), first)
+
+
+def orc_file_batches(path: str, out: str, first: Callable[[], None]) -> Answer:
+    import pyarrow.orc as orc
+
+    file = orc.ORCFile(path)
+    return counted((file.read_stripe(number) for number in range(file.nstripes)), first)
 
 
 def parquet_file_frames(path: str, out: str, first: Callable[[], None]) -> Answer:

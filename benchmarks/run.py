@@ -37,7 +37,7 @@ SLOW_ROUNDS = 2
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=("time", "memory", "report"), default="time")
-    parser.add_argument("--tasks", default=",".join(TASKS), help="by name, with commas between")
+    parser.add_argument("--tasks", help="by name, with commas between; default: all")
     parser.add_argument("--rounds", type=int, help="5; memory: 3")
     parser.add_argument("--megabytes", type=int, help="of the CSV: 1000; memory: and four times that")
     parser.add_argument("--quick", action="store_true", help="50 MB; memory: 250 MB")
@@ -49,7 +49,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "streamframe-benchmarks")
     parser.add_argument("--out", type=Path, help="where benchmarks.json and benchmarks.svg go; default the cache")
     given = parser.parse_args()
-    names = given.tasks.split(",")
+    usual = [name for name, task in TASKS.items() if given.what != "time" or not task.only_memory]
+    names = given.tasks.split(",") if given.tasks else usual
     if unknown := set(names) - set(TASKS):
         parser.error(f"no task is called {', '.join(sorted(unknown))}; there are {', '.join(TASKS)}")
     if given.rounds is not None and given.rounds < 1:

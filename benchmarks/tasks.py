@@ -36,6 +36,8 @@ class Task:
         The ratio to reach to some one library, where more is wanted than to the best.
     first_ms : float, optional
         When the first rows are to be there.
+    only_memory : bool
+        No target says how fast it is to be.
     """
 
     title: str
@@ -45,6 +47,7 @@ class Task:
     writes: str = "parquet"
     peer_targets: dict[str, float] = field(default_factory=dict)
     first_ms: float | None = None
+    only_memory: bool = False
 
 
 _TO_PARQUET: dict[str, Does] = {
@@ -58,6 +61,12 @@ _BATCHES: dict[str, Does] = {
     "polars": peers.polars_batches,
     "duckdb": peers.duckdb_batches,
     "Hugging Face": hugging_face.batches,
+}
+
+_IPC_BATCHES: dict[str, Does] = {
+    "streamframe": ours.sf_batches,
+    "polars": peers.polars_batches,
+    "pyarrow.dataset": peers.dataset_batches,
 }
 
 TASKS = {
@@ -149,6 +158,24 @@ TASKS = {
         "ndjson",
         0.9,
         {"streamframe": ours.sf_to_parquet, "polars": peers.polars_to_parquet, "duckdb": peers.duckdb_to_parquet},
+    ),
+    "ndjson-batches": Task(
+        "NDJSON -> iterate RecordBatches",
+        "ndjson",
+        1.0,
+        {"streamframe": ours.sf_batches, "polars": peers.polars_batches, "duckdb": peers.duckdb_batches},
+        only_memory=True,
+    ),
+    "ipc-batches": Task("Arrow IPC -> iterate RecordBatches", "arrow", 1.0, _IPC_BATCHES, only_memory=True),
+    "giant-ipc": Task(
+        "Arrow IPC of one giant batch -> iterate RecordBatches", "giant.arrow", 1.0, _IPC_BATCHES, only_memory=True
+    ),
+    "orc-batches": Task(
+        "ORC -> iterate RecordBatches",
+        "orc",
+        1.0,
+        {"streamframe": ours.sf_batches, "pyarrow.dataset": peers.dataset_batches, "ORCFile": peers.orc_file_batches},
+        only_memory=True,
     ),
     "http": Task(
         "chunked HTTP CSV without length -> iterate",
