@@ -131,7 +131,9 @@ class Prefetch:
         """Return memory that Arrow's allocator keeps, now and then.
 
         Batches are allocated by the pool's threads and freed on this one, and what is freed
-        elsewhere stays with the allocator: a quarter more RSS, over hours.
+        elsewhere stays with the allocator: a quarter more RSS, over hours. This is for mimalloc and malloc:
+        jemalloc gives back by itself after a second, and Arrow 26 asks it in vain (it purges an arena
+        of the name ``MALLCTL_ARENAS_ALL``, which should be its number).
         """
         now = time.monotonic()
         if now - self._given_back > _GIVE_BACK_S:

@@ -42,9 +42,7 @@ def spilled(
         held += column.nbytes
         limits.check(held if records.compressed else 0, "a batch", decoding.label, message.byte_offset)
         kept.add(field.name, column)
-        del block, view, column
-        # The next one is as large, and the allocator keeps for a second what is freed.
-        pa.default_memory_pool().release_unused()
+        del block, view, column  # before the next one is decoded
     return SpilledBatch(kept, decoding, message.byte_offset + message.nbytes)
 
 

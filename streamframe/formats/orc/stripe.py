@@ -159,14 +159,13 @@ class _Stripe(Block):
     def _spill(self) -> SpilledColumns:
         stripes, nbytes = self._stripes, 0
         spilled = SpilledColumns(stripes.footer.stripe_rows[self._index], stripes.slice_rows(self._index))
-        for name in stripes.names:
+        # The largest first: what it has used, the others use again.
+        for name in sorted(stripes.names, key=lambda name: -stripes.weight(self._index, [name])):
             column = stripes.read(self._index, [name]).column(0)
             nbytes += column.nbytes
             stripes.require_within(self._index, nbytes)
             spilled.add(name, column)
-            del column
-            # The next one is as large, and the allocator keeps for a second what is freed.
-            pa.default_memory_pool().release_unused()
+            del column  # before the next one is decoded
         return spilled
 
 
