@@ -169,7 +169,7 @@ class Exports(FileExports):
             "ipc": lambda compression: IpcEncoding(compression, stream=True),
             "parquet": ParquetEncoding,
         }
-        if format not in encodings:
+        if not isinstance(format, str) or format not in encodings:
             raise PlanError(f"format={format!r} is not known", hint=f"use one of {', '.join(encodings)}.")
         return Encoded(self._plan, current_options(), encodings[format](compression))
 

@@ -11,7 +11,7 @@ from typing import Any
 from streamframe.display.progress import ProgressLine
 from streamframe.engines.exporting import export
 from streamframe.engines.positions import require_resumable
-from streamframe.engines.steps import scans_of
+from streamframe.engines.steps import in_reading_order, scans_of
 from streamframe.errors import PlanError
 from streamframe.formats.base import FileEncoding
 from streamframe.formats.csv import CsvEncoding, CsvStyle, Quoting
@@ -26,9 +26,11 @@ from streamframe.plan.arguments import refuse
 from streamframe.plan.node import Node
 from streamframe.plan.report import RunReport
 from streamframe.plan.sink import Sink
+from streamframe.sinks.apart import require_apart
 from streamframe.sinks.directory import Directory
 from streamframe.sinks.files import File
 from streamframe.sinks.layout import MAX_OPEN_FILES, Layout, layout_of
+from streamframe.transforms.tee import Tee
 
 
 class FileExports:
@@ -442,6 +444,8 @@ class FileExports:
             )
 
     def _into(self, sink: Sink, beside: Sink | None = None) -> RunReport:
+        tees = [node.sink for node in in_reading_order(self._plan) if isinstance(node, Tee)]
+        require_apart([sink, *([] if beside is None else [beside]), *tees])
         with ProgressLine(sink.describe(), current_options().progress) as line:
             report = export(self._plan, sink, line, beside)
             line.finish(report)

@@ -26,6 +26,7 @@ _NAMED: dict[str, pa.DataType] = {
     # To Arrow "float" has 32 bits; pandas, numpy and Python mean 64, which lose nothing.
     "float": pa.float64(), "double": pa.float64(),
     "string": pa.string(), "utf8": pa.string(), "str": pa.string(), "object": pa.string(),
+    "str_": pa.string(), "object_": pa.string(), "bytes_": pa.binary(),
     "large_string": pa.large_string(), "large_utf8": pa.large_string(), "string_view": pa.string_view(),
     "binary": pa.binary(), "bytes": pa.binary(), "large_binary": pa.large_binary(),
     "date": pa.date32(), "date32": pa.date32(), "date32[day]": pa.date32(),

@@ -69,6 +69,15 @@ def test_bytes_that_do_not_add_up_leave_the_target_as_it_was(source, folder):
     assert sf.copy(source, folder / "b.bin", expect_sha256=SUM.upper()).sha256 == SUM
 
 
+def test_what_cannot_be_meant_is_told_before_anything_is_copied(source, folder):
+    with pytest.raises(sf.PlanError, match="copy takes one source, got 2"):
+        sf.copy([source, source], folder / "b.bin")
+    for wrong in (5, "zz" * 32, "0" * 63):
+        with pytest.raises(sf.PlanError, match="64 hexadecimal digits"):
+            sf.copy(source, folder / "b.bin", expect_sha256=wrong)
+    assert list(folder.iterdir()) == []
+
+
 def begun(source, target, nbytes):
     """Leave so many bytes of a copy, as one that was stopped does."""
     location = paths(source, None).given[0]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Protocol
 
+import pyarrow as pa
+
 from streamframe.engines.local import LocalRun
 from streamframe.engines.positions import plan_lines
-from streamframe.errors import ResumeError
+from streamframe.errors import PlanError, ResumeError
 from streamframe.plan.node import Node
 from streamframe.plan.report import RunReport, Stats
 from streamframe.plan.sink import Found, OpenSink, Sink, Written
@@ -51,17 +53,19 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Si
     written: list[Written] = []
     try:
         try:
-            opened.append((found or sink).start(run.schema, run))
+            opened.append(_started(found or sink, run.schema, run))
             if rejects is not None:
-                opened.append(rejects.start(REJECTS, run))
+                opened.append(_started(rejects, REJECTS, run))
                 run.rejected.take = opened[1].write
             for batch in run:
                 opened[0].write(batch.data)
                 if observer is not None and observer.due():
                     observer.update(run.stats())
             while opened:
-                written.append(opened[-1].commit())
+                # Where it raises, `abort` follows. A sink of the user's own may return nothing.
+                done = opened[-1].commit()
                 opened.pop()
+                written.append(done if isinstance(done, Written) else Written())
         except BaseException as error:
             with ExitStack() as aborting:
                 for each in opened:
@@ -89,6 +93,16 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Si
         kept_rows=kept_rows,
         bytes_again=stats.bytes_again,
     )
+
+
+def _started(sink: Sink | Found, schema: pa.Schema, run: LocalRun) -> OpenSink:
+    opened = sink.start(schema, run)
+    if not all(hasattr(opened, verb) for verb in ("write", "commit", "abort")):
+        raise PlanError(
+            f"start of {type(sink).__name__} returned {type(opened).__name__}, which is no sf.OpenSink",
+            hint="return an object that derives from sf.OpenSink: with write, commit and abort.",
+        )
+    return opened
 
 
 def _advise(error: BaseException, found: Found) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from streamframe.errors import SourceError, TruncatedError, did_you_mean
-from streamframe.io.location import Location, below, has_glob, hidden, shown_files
+from streamframe.io.location import Location, below, has_glob, hidden_folder, shown_files
 from streamframe.io.ranged import RangedFile
 from streamframe.io.stream import ByteStream, closed_error
 
@@ -69,7 +69,7 @@ class LocalLocation(Location):
             raise _translated(error, LocalLocation(label=str(error.filename), path=str(error.filename))) from error
 
         for folder, folders, names in os.walk(self.path, onerror=refuse):
-            folders[:] = [name for name in folders if not hidden(name)]
+            folders[:] = [name for name in folders if not hidden_folder(name)]
             yield from (os.path.join(folder, name) for name in names)
 
     def _found(self, path: str) -> LocalLocation:

@@ -148,10 +148,15 @@ def below(path: str, given: str) -> tuple[str, ...]:
 
 def shown_files(found: Sequence[Location], suffixes: Collection[str]) -> list[Location]:
     """Return the files of a directory that are data: no hidden ones, and of the format where some are."""
-    shown = [one for one in found if not any(hidden(name) for name in (*one.below, one.name))]
+    shown = [one for one in found if not hidden(one.name) and not any(map(hidden_folder, one.below))]
     return [one for one in shown if one.format_suffix in suffixes] or shown
 
 
 def hidden(name: str) -> bool:
     """Whether a file or folder of this name is no data: a leading dot, or the underscore of Spark's markers."""
     return name.startswith((".", "_"))
+
+
+def hidden_folder(name: str) -> bool:
+    """Whether a folder of this name holds no data; one that names a key and its value does, whatever the key."""
+    return hidden(name) and "=" not in name

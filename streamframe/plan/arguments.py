@@ -47,6 +47,9 @@ def checked_dtypes(dtype: Any, check: Callable[[str, pa.DataType], None]) -> tup
         raise PlanError(
             f"dtype needs a mapping of column names to types, got {dtype!r}", hint='such as dtype={"zip": "string"}.'
         ) from error
+    for name in pairs:
+        if not isinstance(name, str):
+            raise PlanError(f"dtype: {name!r} is no name of a column", hint='such as dtype={"zip": "string"}.')
     parsed = tuple((name, parse_dtype(kind)) for name, kind in pairs.items())
     for name, kind in parsed:
         check(name, kind)

@@ -56,6 +56,8 @@ class Partitioning:
         for key in keys:
             if schema.get_field_index(key) < 0:
                 raise ColumnNotFoundError.among(key, schema.names)
+            if not key:
+                raise SchemaError("a column without a name cannot name folders", column=key, hint="rename it first.")
             _require_text(schema.field(key))
         self._keys = list(keys)
         self._rest = [place for place, name in enumerate(schema.names) if name not in keys]

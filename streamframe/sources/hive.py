@@ -99,7 +99,9 @@ def _typed(first: Keys, rows: Sequence[Keys], given: Mapping[str, pa.DataType]) 
 
 def _type_of(values: Sequence[str | None]) -> pa.DataType:
     present = {value for value in values if value is not None}
-    if present and all(re.fullmatch(r"-?[0-9]{1,19}", value) and abs(int(value)) < 2**63 for value in present):
+    # Months and days are written with two digits; more of them with a zero in front are a code, which is no number.
+    number = r"-?(?:[0-9]{1,2}|[1-9][0-9]{0,18})"
+    if present and all(re.fullmatch(number, value) and abs(int(value)) < 2**63 for value in present):
         return pa.int64()
     if present and all(re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) for value in present):
         try:

@@ -7,6 +7,7 @@ ahead of nobody. What the user holds is the user's; only what we keep is counted
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -62,8 +63,8 @@ class Batches(Source):
 
 
 def _require_unique(schema: pa.Schema, call: str) -> None:
-    for place, name in enumerate(schema.names):
-        if name in schema.names[:place]:
+    for name, count in Counter(schema.names).items():
+        if count > 1:
             raise SchemaError(
                 f"{call} has more than one column named {name!r}",
                 column=name,

@@ -78,6 +78,10 @@ def test_only_one_column_of_many_is_read():
         ({"thousands": "."}, "decimal and thousands are both"),
         ({"date_format": "day"}, "date_format needs a format"),
         ({"date_format": {"a": "%d"}}, "single columns"),
+        ({"date_format": "%H:%M %Z"}, r"%Z is not read(.|\n)*%z"),
+        ({"date_format": "%Q"}, "%Q is not known"),
+        ({"date_format": "%H:%M:%S.%f"}, "%f is not known"),
+        ({"dtype": {0: "string"}}, "0 is no name of a column"),
         ({"decimal": ",", "quotechar": None}, "stands in numbers"),
     ],
 )

@@ -185,3 +185,30 @@ def test_a_frame_with_a_branch_is_not_continued_in_the_middle():
     with pytest.raises(sf.PlanError, match=r"tee\(Told\) cannot be continued"):
         rows.checkpoint()
     rows.close()
+
+
+def test_a_commit_that_returns_nothing_is_taken_as_it_is():
+    class Quiet(sf.OpenSink):
+        def write(self, batch):
+            pass
+
+        def commit(self):
+            pass
+
+        def abort(self):
+            raise AssertionError("it was committed")
+
+    class Silent(sf.Sink):
+        def start(self, schema, context):
+            return Quiet()
+
+    assert sf.from_arrow({"a": [1]}).write(Silent()).rows == 1
+
+
+def test_a_start_that_returns_nothing_is_told():
+    class Forgot(sf.Sink):
+        def start(self, schema, context):
+            pass
+
+    with pytest.raises(sf.PlanError, match=r"start of Forgot returned NoneType, which is no sf\.OpenSink"):
+        sf.from_arrow({"a": [1]}).write(Forgot())

@@ -200,3 +200,21 @@ def test_what_all_encoders_keep_together_stays_within_the_budget(datasets, tmp_p
     with sf.options(memory="16MB"):
         report = flights.to_parquet(tmp_path / "out", partition_by="carrier")
     assert report.peak_bytes <= 16_000_000
+
+
+def test_keys_whose_names_look_hidden_are_read_back(tmp_path):
+    for name in ("_x", ".x"):
+        sf.from_arrow({name: ["a"], "b": [1]}).to_parquet(tmp_path / name, partition_by=name)
+        assert sf.read_parquet(tmp_path / name).to_arrow().to_pylist() == [{"b": 1, name: "a"}]
+
+
+def test_a_key_without_a_name_is_refused(tmp_path):
+    with pytest.raises(sf.SchemaError, match="without a name"):
+        sf.from_arrow({"": ["a"], "b": [1]}).to_parquet(tmp_path / "out", partition_by="")
+
+
+def test_codes_with_zeros_in_front_stay_text_and_months_are_numbers(tmp_path):
+    rows = {"zip": ["01234", "00501"], "month": ["01", "12"], "n": [1, 2]}
+    sf.from_arrow(rows).to_parquet(tmp_path / "out", partition_by=["zip", "month"])
+    found = sf.read_parquet(tmp_path / "out").to_arrow().sort_by("n").to_pydict()
+    assert found == {"n": [1, 2], "zip": ["01234", "00501"], "month": [1, 12]}

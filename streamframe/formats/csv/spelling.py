@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ import pyarrow.csv as pacsv
 
 from streamframe.errors import PlanError
 
+# Those of strptime, as far as they tell a part of a time.
+_DIRECTIVES = frozenset("aAbBcCdDeFgGhHIjklmMnprRsStTuUwVWxXyYz%")
 _SIGNS = "0123456789+-eE\r\n\0"
 
 
@@ -54,6 +57,17 @@ class Spelling:
             )
         if self.date_format is not None and (not isinstance(self.date_format, str) or "%" not in self.date_format):
             raise PlanError(f'date_format needs a format such as "%d.%m.%Y %H:%M", got {self.date_format!r}')
+        for found in re.finditer("%(.?)", self.date_format or ""):
+            if found[1] == "Z":
+                raise PlanError(
+                    f"date_format={self.date_format!r}: %Z is not read, since a name such as CET is no offset",
+                    hint='%z reads offsets such as +0100; else read the column as "string".',
+                )
+            if found[1] not in _DIRECTIVES:
+                raise PlanError(
+                    f"date_format={self.date_format!r}: {found[0]} is not known to Arrow's parser of times",
+                    hint="it knows those of C's strptime; fractions of a second are read without a date_format.",
+                )
 
     def options(self, types: dict[str, pa.DataType], **more: Any) -> pacsv.ConvertOptions:
         """Return the options by which Arrow converts columns to these types."""
