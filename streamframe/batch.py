@@ -28,6 +28,8 @@ class Mark:
         Which of the plan's scans, in the order in which they run.
     steps : tuple of (int, int)
         How far steps that count are, by their numbers: what they need to go on from here.
+    rejected, nulled : int
+        Records that were left out up to here, and values that are null instead, in all parts and scans.
     """
 
     part: int = 0
@@ -35,6 +37,8 @@ class Mark:
     rows: int = 0
     scan: int = 0
     steps: tuple[tuple[int, int], ...] = ()
+    rejected: int = 0
+    nulled: int = 0
 
     @property
     def inside(self) -> bool:

@@ -33,7 +33,8 @@ def from_pandas(frames: pd.DataFrame | Iterable[pd.DataFrame] | Callable[[], Ite
         A DataFrame; an iterable of them (an iterator can be read once); or a function that makes one.
     """
     if is_frame(frames):
-        return _frame(Batches(lambda: frame_batches(frames, "from_pandas"), f"from_pandas({len(frames):,} rows)"))  # type: ignore[arg-type]
+        call = f"from_pandas({len(frames):,} rows)"  # type: ignore[arg-type]
+        return _frame(Batches(lambda: frame_batches(frames, "from_pandas"), call, held=True))
     return _frame(_from_iterable(frames, "from_pandas", frame_batches, None))
 
 
@@ -45,9 +46,10 @@ def from_arrow(data: Any) -> StreamFrame:
     if isinstance(data, Mapping):
         data = table_of(data, "from_arrow")
     if isinstance(data, pa.RecordBatch):
-        return _frame(Batches(lambda: iter((data,)), f"from_arrow({data.num_rows:,} rows)", data.schema))
+        return _frame(Batches(lambda: iter((data,)), f"from_arrow({data.num_rows:,} rows)", data.schema, held=True))
     if isinstance(data, pa.Table):
-        return _frame(Batches(lambda: iter(data.to_batches()), f"from_arrow({data.num_rows:,} rows)", data.schema))
+        call = f"from_arrow({data.num_rows:,} rows)"
+        return _frame(Batches(lambda: iter(data.to_batches()), call, data.schema, held=True))
     if isinstance(data, pa.RecordBatchReader):
         call = "from_arrow(a reader)"
         return _frame(Batches(Once(iter(data), call), call, data.schema))
@@ -58,7 +60,7 @@ def from_arrow(data: Any) -> StreamFrame:
         )
     call = f"from_arrow({type(data).__module__.partition('.')[0]}.{type(data).__name__})"
     known = pa.schema(data) if hasattr(data, "__arrow_c_schema__") else None
-    return _frame(Batches(lambda: stream_batches(data, call), call, known))
+    return _frame(Batches(lambda: stream_batches(data, call), call, known, held=True))
 
 
 def from_batches(
@@ -88,7 +90,8 @@ def _from_iterable(
     call = f"{verb}({type(given).__name__})"
     if isinstance(given, Iterator):
         return Batches(Once((batch for item in given for batch in convert(item, call)), call), call, schema)
-    return Batches(lambda: (batch for item in given for batch in convert(item, call)), call, schema)
+    held = isinstance(given, (list, tuple))
+    return Batches(lambda: (batch for item in given for batch in convert(item, call)), call, schema, held)
 
 
 def _frame(source: Source) -> StreamFrame:

@@ -87,7 +87,6 @@ class LocalRun:
         self._names = step_names(plan)
         self._opened: dict[int, OpenSource] = {}
         self._scans: list[Prefetch] = []
-        self.rejected = Rejected()
         self._readers: list[BlockReader] = []
         # Those that no thread of ours reads.
         self._pulled: list[BlockReader] = []
@@ -95,6 +94,7 @@ class LocalRun:
         self._beside: ThreadPoolExecutor | None = None
         self._resumes = start is not None
         self.start = Mark() if start is None else start.mark
+        self.rejected = Rejected(self.start)
         self._identities = Identities(self.start.scan, () if start is None else start.source)
         # Around the last batch that was handed over; at its start lie rows that were handed over by another run.
         self._before = self._mark = self.start

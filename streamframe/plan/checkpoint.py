@@ -68,6 +68,7 @@ class Checkpoint:
             mark = dict(found["mark"])
             steps = tuple((int(number), int(state)) for number, state in mark.pop("steps"))
             numbers = {name: int(mark[name]) for name in ("part", "token", "rows", "scan")}
+            numbers |= {name: int(mark.get(name, 0)) for name in ("rejected", "nulled")}
             lines = {name: tuple(map(str, found[name])) for name in ("plan", "source")}
             return cls(**lines, mark=Mark(**numbers, steps=steps), skip=int(found["skip"]), rows=int(found["rows"]))
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,11 +44,11 @@ def decoded(block: Block, steps: Sequence[Apply]) -> Decoded:
 
 
 class Rejected:
-    """What could not be read in a run: counted, and handed to whoever takes it."""
+    """What could not be read in a run, and in those that it goes on behind: counted, and handed to whoever takes it."""
 
-    def __init__(self) -> None:
-        self.records = 0
-        self.nulled = 0
+    def __init__(self, start: Mark) -> None:
+        self.records = start.rejected
+        self.nulled = start.nulled
         # Takes batches of `REJECTS`, in input order.
         self.take: Callable[[pa.RecordBatch], object] | None = None
 
@@ -72,7 +73,10 @@ class RowCounts:
         """Count a block's records; return the mark behind it."""
         self._rejected.add(made, self._rows[block.part])
         self._rows[block.part] += made.records
-        return block.mark(self._rows[block.part])
+        mark, counted = block.mark(self._rows[block.part]), self._rejected
+        if not (counted.records or counted.nulled):
+            return mark
+        return replace(mark, rejected=counted.records, nulled=counted.nulled)
 
     def located(self, failed: BlockFailed) -> StreamError:
         """Return the error of a block, with its part, and its row counted from the part's start."""

@@ -26,7 +26,7 @@ from streamframe.plan.context import RunContext
 from streamframe.plan.quantities import plural
 from streamframe.plan.sink import Found, OpenSink, Sink
 from streamframe.sinks.layout import Layout
-from streamframe.sinks.manifest import FileEntry, Manifest
+from streamframe.sinks.manifest import FileEntry, Manifest, settings_of
 from streamframe.sinks.open_directory import OpenDirectory
 from streamframe.sinks.open_partitions import OpenPartitions
 from streamframe.sinks.partitioning import Partitioning
@@ -118,15 +118,11 @@ class FoundDirectory(Found):
                 if before is not None:
                     # Where nothing is left to come, nobody may know the columns any more.
                     schema = schema if len(schema) else before.schema
-                    new = Manifest(self._encoding.name, schema, layout.partition_by, ())
-                    new.check_continues(before, directory.label)
+                    self._manifest(schema).check_continues(before, directory.label)
             partitioning = Partitioning(schema, layout.partition_by) if layout.partition_by else None
             written = schema if partitioning is None else partitioning.schema
             parts = Parts(directory, self._encoding, written, context, layout)
-            manifest = Manifest(
-                self._encoding.name, schema, layout.partition_by, (), directory.run if layout.resume else ""
-            )
-            opened = OpenDirectory(self, parts, manifest, context)
+            opened = OpenDirectory(self, parts, self._manifest(schema), context)
             if partitioning is not None:
                 return OpenPartitions(opened, partitioning, context)
             if self.checkpoint is None:
@@ -138,6 +134,11 @@ class FoundDirectory(Found):
 
     def abort(self) -> None:
         self.directory.abort()
+
+    def _manifest(self, schema: pa.Schema) -> Manifest:
+        run = self.directory.run if self.layout.resume else ""
+        settings = settings_of(self._encoding)
+        return Manifest(self._encoding.name, schema, self.layout.partition_by, (), run, settings=settings)
 
     def _taken_over(self) -> Manifest | None:
         if self.directory.saved is None:

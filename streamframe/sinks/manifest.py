@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,6 +17,8 @@ from streamframe.errors import ResumeError, SinkError
 from streamframe.plan.checkpoint import Checkpoint
 
 VERSION = 1
+# Files that differ in one of these cannot be read together.
+_TOLD_TO_READERS = frozenset({"header", "sep", "quotechar", "encoding", "stream"})
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Manifest:
         Which run has written it; empty if no other can go on there.
     last : Checkpoint or None
         How far that run had come: the plan, what it had read, and where in that.
+    settings : mapping
+        How the format is written, see `settings_of`.
     """
 
     format: str
@@ -54,6 +59,7 @@ class Manifest:
     files: tuple[FileEntry, ...]
     run: str = ""
     last: Checkpoint | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -70,6 +76,7 @@ class Manifest:
                 "text": [f"{field.name}: {field.type}" for field in self.schema],
                 "arrow": base64.b64encode(self.schema.serialize()).decode(),
             },
+            **({"settings": dict(self.settings)} if self.settings else {}),
             "rows": self.rows,
             # Two exports of the same rows are the same bytes, if none of them is to be continued.
             **({"run": self.run} if self.run else {}),
@@ -102,6 +109,7 @@ class Manifest:
                 tuple(FileEntry(**file) for file in facts["files"]),
                 facts.get("run", ""),
                 Checkpoint.from_json(json.dumps(facts["last"])) if facts.get("last") else None,
+                dict(facts.get("settings", {})),
             )
         except (ValueError, KeyError, TypeError, pa.ArrowException, ResumeError) as error:
             raise SinkError(
@@ -121,6 +129,25 @@ class Manifest:
                     source=label,
                     hint='make them the same, or pass mode="overwrite".',
                 )
+        # Older versions have not noted them. To go on is to write one export, in which all files are alike.
+        resumes = bool(self.run) and old.last is not None
+        for name in sorted(old.settings if resumes else _TOLD_TO_READERS & old.settings.keys()):
+            was, is_now = old.settings[name], self.settings.get(name)
+            if was != is_now:
+                raise (ResumeError if resumes else SinkError)(
+                    f"{label} was written with {name}={was}, and this export has {is_now}",
+                    source=label,
+                    hint='make them the same, or pass mode="overwrite".',
+                )
+
+
+def settings_of(encoding: Any) -> dict[str, str]:
+    """Return the options of a format's writer, spelled out; those of its parts among them."""
+    found: dict[str, str] = {}
+    for each in fields(encoding):
+        value = getattr(encoding, each.name)
+        found |= settings_of(value) if is_dataclass(value) else {each.name: repr(value)}
+    return found
 
 
 def joined(old: Sequence[FileEntry], new: Sequence[FileEntry]) -> tuple[FileEntry, ...]:

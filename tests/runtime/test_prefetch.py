@@ -62,7 +62,7 @@ class Numbers(BlockReader):
 
 
 def prefetch(reader, limit_bytes=100_000, steps=()):
-    return Prefetch(reader, steps, Budget(limit_bytes), workers=2, counts=RowCounts(Rejected()))
+    return Prefetch(reader, steps, Budget(limit_bytes), workers=2, counts=RowCounts(Rejected(Mark())))
 
 
 def test_batches_come_in_the_order_of_their_blocks():
@@ -91,7 +91,7 @@ def test_a_consumer_that_does_not_come_back_stops_the_reader_at_the_budget():
 
 def test_the_peak_stays_under_the_limit():
     budget = Budget(10 * BLOCK_BYTES)
-    scan = Prefetch(Numbers(500), (), budget, workers=2, counts=RowCounts(Rejected()))
+    scan = Prefetch(Numbers(500), (), budget, workers=2, counts=RowCounts(Rejected(Mark())))
     assert sum(1 for _ in scan.batches()) == 500
     scan.close()
     assert budget.peak_bytes <= 10 * BLOCK_BYTES
