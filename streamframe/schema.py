@@ -53,6 +53,7 @@ _PYTHON: dict[object, pa.DataType] = {
 # numpy's letters; a byte order may stand before them, since values are written in ours anyway.
 _NUMPY = re.compile(r"[<>=|]?(?:([iuf])([1248])|(b1|\?)|(U[0-9]*|O)|(S[0-9]*)|([mM])8(\[\w+\])?)")
 _LETTERS = {"i": "int", "u": "uint", "f": "float", "m": "timedelta64", "M": "datetime64"}
+_VIEWED = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
 # Arrow's own names for types that we call by a clearer one.
 _SPELLED = {"float": "float32", "double": "float64", "halffloat": "float16"}
 
@@ -123,6 +124,33 @@ def check_columns(names: Iterable[str], schema: pa.Schema) -> None:
 def is_text(dtype: pa.DataType) -> bool:
     """Tell whether values of a type are text."""
     return bool(pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype))
+
+
+def without_views(schema: pa.Schema) -> pa.Schema:
+    """Return a schema in which text is text: polars has it as views, which half of Arrow's functions do not take."""
+    return pa.schema([field.with_type(_without_views(field.type)) for field in schema], metadata=schema.metadata)
+
+
+def _without_views(dtype: pa.DataType) -> pa.DataType:
+    if dtype in _VIEWED:
+        return _VIEWED[dtype]
+    if pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
+        make = pa.list_ if pa.types.is_list(dtype) else pa.large_list
+        return make(_field_without_views(dtype.value_field))
+    if pa.types.is_fixed_size_list(dtype):
+        return pa.list_(_field_without_views(dtype.value_field), dtype.list_size)
+    if pa.types.is_struct(dtype):
+        return pa.struct([_field_without_views(field) for field in dtype])
+    if pa.types.is_map(dtype):
+        key, item = _field_without_views(dtype.key_field), _field_without_views(dtype.item_field)
+        return pa.map_(key, item, keys_sorted=dtype.keys_sorted)
+    if pa.types.is_dictionary(dtype) and dtype.value_type in _VIEWED:
+        return pa.dictionary(dtype.index_type, _VIEWED[dtype.value_type], ordered=dtype.ordered)
+    return dtype
+
+
+def _field_without_views(field: pa.Field) -> pa.Field:
+    return field.with_type(_without_views(field.type))
 
 
 def describe_schema(schema: pa.Schema) -> str:

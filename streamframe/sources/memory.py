@@ -21,6 +21,7 @@ from streamframe.errors import SchemaError, SourceError
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Scan
 from streamframe.plan.source import Block, BlockReader, Decoded, OpenSource, Source
+from streamframe.schema import without_views
 from streamframe.sources.starting import started
 
 # Large tables are handed on in slices, so that what is computed from one stays small.
@@ -47,12 +48,12 @@ class Batches(Source):
 
     @property
     def known_schema(self) -> pa.Schema | None:
-        return self.schema
+        return None if self.schema is None else without_views(self.schema)
 
     def open(self, context: RunContext) -> OpenSource:
-        if self.schema is not None:
-            _require_unique(self.schema, self.call)
-            return _OpenBatches(self, self.make(), self.schema, None)
+        if self.known_schema is not None:
+            _require_unique(self.known_schema, self.call)
+            return _OpenBatches(self, self.make(), self.known_schema, None)
         batches = self.make()
         first = next(batches, None)
         if first is None:
@@ -61,7 +62,7 @@ class Batches(Source):
                 hint="yield at least one, be it without rows; from_batches also takes schema=.",
             )
         _require_unique(first.schema, self.call)
-        return _OpenBatches(self, batches, first.schema, first)
+        return _OpenBatches(self, batches, without_views(first.schema), first)
 
     def describe(self) -> str:
         return self.call
@@ -208,7 +209,7 @@ class _BatchReader(BlockReader):
             if following is None:
                 return None
             self._begin(following)
-        piece = self._pending.slice(self._start, SLICE_ROWS)
+        piece = self._fitted(self._pending.slice(self._start, SLICE_ROWS))
         self._start += piece.num_rows
         return _BatchBlock(piece if self._columns is None else piece.select(list(self._columns)), self._call)
 
@@ -220,12 +221,13 @@ class _BatchReader(BlockReader):
 
     def _begin(self, batch: pa.RecordBatch) -> None:
         self._index += 1
-        if not batch.schema.equals(self._schema):
-            batch = self._fitted(batch)
+        self._fitted(batch.slice(0, 0))  # one without rows has to fit as well
         self._pending, self._start = batch, 0
         self._bytes_read += batch.nbytes
 
     def _fitted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if batch.schema.equals(self._schema):
+            return batch
         try:
             return batch.cast(self._schema)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:

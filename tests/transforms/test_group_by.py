@@ -134,7 +134,7 @@ def test_all_nans_are_one_group_and_both_zeros_are():
         pa.array([DAY.date(), None, None, DAY.date()]),
         pa.array([Decimal("1.10"), Decimal("1.1"), None, Decimal(2)], pa.decimal128(9, 2)),
         pa.array([b"x", b"", None, b"x"]),
-        pa.array(["x", "y", "x", None], pa.string_view()),
+        pa.array(["x", "y", "x", None], pa.large_string()),
         pa.array([5, 5, None, 7], pa.duration("s")),
         pa.nulls(4),
     ],
@@ -213,7 +213,7 @@ def test_sums_have_room_to_grow(dtype, values, total, total_type):
     ("dtype", "values"),
     [
         (pa.string(), ["b", None, "é", "a"]),
-        (pa.string_view(), ["b", None, "é", "a"]),
+        (pa.large_string(), ["b", None, "é", "a"]),
         (pa.binary(), [b"b", None, b"\xff", b"a"]),
         (pa.date32(), [dt.date(2013, 1, day) for day in (3, 1, 2)]),
         (pa.timestamp("ns"), [DAY, None, DAY + dt.timedelta(1)]),

@@ -59,7 +59,8 @@ class Decoding:
     label: str
     part: int
     found: pa.Schema  # the file's
-    wanted: pa.Schema  # columns in the order in which they come out
+    wanted: pa.Schema  # its columns, in the order in which they come out
+    rows: pa.Schema  # how they come out
     limits: Limits
 
     @property
@@ -84,6 +85,10 @@ class Decoding:
         if columns is None or sum(length for name in self.wanted.names for _, length in columns[name]) <= most:
             return None
         return columns
+
+    def handed_on(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return wanted columns as they come out."""
+        return batch if batch.schema.equals(self.rows) else batch.cast(self.rows)
 
     def batches(self, data: pa.Buffer) -> list[pa.RecordBatch]:
         """Decode and validate all batches of a stream."""
@@ -151,7 +156,7 @@ class IpcBlock(Block):
         data = self._rest
         rows = self._slice_rows(data)
         self._rest = data.slice(rows) if rows < data.num_rows else None
-        return Decoded(data.slice(0, rows), rows, more=self._rest is not None)
+        return Decoded(self._decoding.handed_on(data.slice(0, rows)), rows, more=self._rest is not None)
 
     def mark(self, rows: int) -> Mark:
         return Mark(part=self.part, token=self._end, rows=rows)

@@ -20,6 +20,7 @@ from streamframe.formats.wording import first_line
 from streamframe.io.location import Location
 from streamframe.io.ranged import RangedFile
 from streamframe.io.stream import ByteStream
+from streamframe.schema import without_views
 
 _FEATHER_1 = b"FEA1"
 
@@ -97,9 +98,10 @@ def _schemas(opening: bytes, label: str, expected: pa.Schema | None) -> tuple[pa
     # A name that is no UTF-8 is a ValueError; extension types run code of others on their metadata.
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise damaged(label, 0, f"its schema cannot be read: {first_line(error)}") from error
+    plain = without_views(found)
     if expected is not None:
-        require_columns(found, expected, label)
-    return found, found if expected is None else expected
+        require_columns(plain, expected, label)
+    return found, plain if expected is None else expected
 
 
 def _not_ipc(label: str, start: bytes) -> DecodeError:

@@ -65,7 +65,7 @@ class IpcSlice(Block):
             data.validate(full=True)
         except pa.ArrowException as error:
             raise damaged(self.label, self._place.offset, first_line(error)) from error
-        return Decoded(data, self._rows)
+        return Decoded(self._decoding.handed_on(data), self._rows)
 
     def mark(self, rows: int) -> Mark:
         return Mark(part=self.part, token=self._place.end, rows=rows)

@@ -59,7 +59,7 @@ class SpilledBatch(Block):
 
     def decode(self) -> Decoded:
         data = self._columns.next_slice(self._decoding.wanted)
-        return Decoded(data, data.num_rows, more=self._columns.has_more)
+        return Decoded(self._decoding.handed_on(data), data.num_rows, more=self._columns.has_more)
 
     def mark(self, rows: int) -> Mark:
         return Mark(part=self.part, token=self._end, rows=rows)

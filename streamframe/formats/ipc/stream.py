@@ -170,4 +170,5 @@ def decoding_of(label: str, part: int, found: pa.Schema, schema: pa.Schema, scan
     if scan.limit is not None:
         # What lies behind the wanted rows would be read in vain.
         limits = limits._replace(first_bytes=max(1, scan.limit * _BYTES_PER_WANTED_ROW))
-    return Decoding(label, part, found, pa.schema([schema.field(name) for name in names]), limits)
+    wanted, rows = (pa.schema([each.field(name) for name in names]) for each in (found, schema))
+    return Decoding(label, part, found, wanted, rows, limits)

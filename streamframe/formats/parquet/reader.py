@@ -24,6 +24,7 @@ from streamframe.io.location import Location
 from streamframe.io.ranged import RangedFile
 from streamframe.plan.node import Scan
 from streamframe.plan.source import Block, BlockReader, Decoded
+from streamframe.schema import without_views
 
 # A decoded slice may be this many times as large as a block of text: Parquet is denser.
 _SLICE_BLOCKS = 4
@@ -207,4 +208,4 @@ class _SliceBlock(Block):
 
 def _plain_schema(metadata: pq.FileMetaData) -> pa.Schema:
     """Return the Arrow schema without what pandas and Parquet have noted in it."""
-    return pa.schema([field.remove_metadata() for field in metadata.schema.to_arrow_schema()])
+    return without_views(pa.schema([field.remove_metadata() for field in metadata.schema.to_arrow_schema()]))

@@ -163,7 +163,13 @@ class RowGroup:
         data = pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces)
         if not self._schema.names:
             return data.select([])
-        return pa.RecordBatch.from_arrays([data.column(name) for name in self._schema.names], schema=self._schema)
+        columns = [data.column(field.name) for field in self._schema]
+        # Where the writer has noted that text is to be read as views.
+        plain = [
+            column if column.type == field.type else column.cast(field.type)
+            for column, field in zip(columns, self._schema, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(plain, schema=self._schema)
 
     def _next_batch(self, most: int) -> pa.RecordBatch:
         """Return the next rows of Arrow's reader: so many at most, and no more than are trusted."""
