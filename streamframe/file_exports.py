@@ -30,6 +30,7 @@ from streamframe.sinks.apart import require_apart
 from streamframe.sinks.directory import Directory
 from streamframe.sinks.files import File
 from streamframe.sinks.layout import MAX_OPEN_FILES, Layout, layout_of
+from streamframe.sinks.rejects import RejectsAsText
 from streamframe.transforms.tee import Tee
 
 
@@ -123,7 +124,8 @@ class FileExports:
             more than 256 folders. Functions in the plan need a `name`. On a store, what is kept can be listed.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
-            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is. In
+            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
         storage_options
             What fsspec takes for the scheme.
 
@@ -225,7 +227,8 @@ class FileExports:
             Write a directory of files instead; see `to_parquet`.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
-            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is. In
+            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
         storage_options
             What fsspec takes for the scheme.
 
@@ -283,7 +286,8 @@ class FileExports:
             Write a directory of files instead; see `to_parquet`.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
-            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is. In
+            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
         storage_options
             What fsspec takes for the scheme.
 
@@ -340,7 +344,8 @@ class FileExports:
             Write a directory of files instead; see `to_parquet`.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
-            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is. In
+            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
         storage_options
             What fsspec takes for the scheme.
 
@@ -393,7 +398,8 @@ class FileExports:
             Write a directory of files instead; see `to_parquet`.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
-            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is.
+            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is. In
+            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
         storage_options
             What fsspec takes for the scheme.
 
@@ -446,6 +452,8 @@ class FileExports:
     def _into(self, sink: Sink, beside: Sink | None = None) -> RunReport:
         tees = [node.sink for node in in_reading_order(self._plan) if isinstance(node, Tee)]
         require_apart([sink, *([] if beside is None else [beside]), *tees])
+        if isinstance(beside, File) and isinstance(beside.encoding, CsvEncoding):
+            beside = RejectsAsText(beside)
         with ProgressLine(sink.describe(), current_options().progress) as line:
             report = export(self._plan, sink, line, beside)
             line.finish(report)

@@ -221,3 +221,13 @@ def test_what_cannot_be_meant_is_told_at_the_call(tmp_path):
         sf.read_csv("a.csv").to_parquet(tmp_path / "a.parquet", rejects=tmp_path / "b.parquet")
     with pytest.raises(sf.PlanError, match="names no format"):
         sf.read_csv("a.csv", errors="quarantine").to_parquet(tmp_path / "a.parquet", rejects="b.txt")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet"])
+def test_records_that_are_no_utf8_are_kept_in_csv_as_well(tmp_path, suffix):
+    (tmp_path / "a.csv").write_bytes(b"a,b\n1,\xff\n2,x\n3,y,z\n")
+    rejects = tmp_path / f"rejects.{suffix}"
+    report = sf.read_csv(tmp_path / "a.csv", errors="quarantine").to_parquet(tmp_path / "a.parquet", rejects=rejects)
+    assert (report.rows, report.rejected) == (1, 2)
+    found = sf.read(rejects).to_arrow()["record"].to_pylist()
+    assert found == ([b"1,\xff", b"3,y,z"] if suffix == "parquet" else ["1,\\xff", "3,y,z"])
