@@ -69,7 +69,8 @@ class FileExports:
 
         A directory takes its new content in one step, together with ``_streamframe.json``, which names each file
         with its rows, bytes and SHA-256. On a store (``s3://``), where nothing can be renamed, that
-        file alone changes in one step: who lists files instead may see old and new ones while an export ends.
+        file alone changes in one step: who lists files instead may see old and new ones while an export ends. Nor does
+        a store keep two exports into one directory apart, as a lock does on this machine: the later replaces the other.
         Other readers pass over it; polars does where it is given a glob, ``out/**/*.parquet``.
 
         Parameters
@@ -105,7 +106,8 @@ class FileExports:
             without them in the files. Text, whole numbers, booleans, dates and times; percent-encoded. A value of
             more than 255 bytes goes on in a folder below it, which `read_parquet` and its kind join again.
         max_file_bytes
-            Write a directory, and begin a new file before this size, such as ``"256MB"``.
+            Write a directory, and begin a new file before this size, such as ``"256MB"``. Counted is what is on disk:
+            an ORC file may have a stripe more, and compressed text what its compressor holds back, up to a megabyte.
         max_rows_per_file
             Write a directory, and begin a new file after so many rows.
         max_open_files

@@ -464,6 +464,7 @@ class StreamFrame(Exports):
             Columns ``source`` and ``row`` (from 1), ``byte_offset`` (where the record starts, in the text as
             it is decompressed), ``column`` (the first that cannot be read; null if the record as a whole
             cannot), ``reason``, and ``record``: its bytes, as they stand in the file, without the end of the line.
+            With `encoding=`, offset and bytes are those of the text in UTF-8.
 
         Raises
         ------
