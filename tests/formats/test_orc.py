@@ -197,3 +197,12 @@ def test_flipped_bytes_end_in_rows_or_in_an_error_of_ours(tmp_path):
         assert ran.returncode == 0, ran.stderr
         told += ran.stdout.startswith("told")
     assert told
+
+
+def test_a_footer_with_a_name_that_is_no_text_is_an_error(tmp_path):
+    sf.from_arrow({"abcdef": [1]}).to_orc(tmp_path / "a.orc", compression=None)
+    data = (tmp_path / "a.orc").read_bytes()
+    assert b"abcdef" in data
+    (tmp_path / "bad.orc").write_bytes(data.replace(b"abcdef", b"abcde\xf3"))
+    with pytest.raises(sf.DecodeError, match=r"bad\.orc cannot be read as ORC"):
+        sf.read_orc(tmp_path / "bad.orc").to_arrow()

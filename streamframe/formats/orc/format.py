@@ -19,6 +19,7 @@ from streamframe.formats.columns import require_columns, require_unique
 from streamframe.formats.limits import MAX_BATCH_BYTES, Limits
 from streamframe.formats.orc.footer import OrcFooter
 from streamframe.formats.orc.stripe import OrcReader, Stripes, damaged, opened_orc
+from streamframe.formats.wording import first_line
 
 if TYPE_CHECKING:
     from streamframe.io.location import Location
@@ -57,7 +58,7 @@ class _OpenOrc(OpenFile):
                 raise damaged(file.label, "it does not start as ORC does")
             self._path = file.local_path or self._copied()
             opened = opened_orc(self._path, file.label)
-            self._found = opened.schema.remove_metadata()
+            self._found = _schema(opened, file.label)
             require_unique(self._found, file.label)
             if expected is not None:
                 require_columns(self._found, expected, file.label)
@@ -112,11 +113,23 @@ class _OpenOrc(OpenFile):
         return self._copy
 
 
+def _schema(opened: Any, label: str) -> pa.Schema:
+    try:
+        found = opened.schema.remove_metadata()
+        _ = found.names  # which one that is no UTF-8 ends, with a ValueError
+        return found
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise damaged(label, first_line(error)) from error
+
+
 def _footer(opened: Any, label: str) -> OrcFooter:
     try:
         footer = OrcFooter.of(opened.reader.serialized_file_tail())
-    except (KeyError, IndexError) as error:
+    # Arrow passes over fields of a kind that it does not expect.
+    except (KeyError, IndexError, TypeError) as error:
         raise damaged(label, "its footer tells no sizes") from error
+    if len(footer.row_bytes) != len(opened.schema):
+        raise damaged(label, "its footer tells of other columns than its schema")
     if sum(footer.stripe_rows) != opened.nrows:
         raise damaged(label, "its footer counts other rows than its stripes have")
     return footer

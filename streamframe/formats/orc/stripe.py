@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -43,10 +44,14 @@ class Stripes:
         """The columns that are read."""
         return list(self.wanted.names or self.found.names[:1])
 
+    @cached_property
+    def row_bytes(self) -> dict[str, float]:
+        """The bytes of a row once it is decoded, by column."""
+        return dict(zip(self.found.names, self.footer.row_bytes, strict=True))
+
     def weight(self, stripe: int, names: list[str]) -> int:
         """Return the bytes that these columns of a stripe have once they are decoded, as far as the file tells."""
-        weights = dict(zip(self.found.names, self.footer.row_bytes, strict=True))
-        return int(self.footer.stripe_rows[stripe] * sum(weights[name] for name in names))
+        return int(self.footer.stripe_rows[stripe] * sum(self.row_bytes[name] for name in names))
 
     def is_whole(self, stripe: int) -> bool:
         """A stripe is decoded at once."""
@@ -88,7 +93,7 @@ class OrcReader(BlockReader):
         self._file = file
         self._close = close
         self._count = len(stripes.footer.stripe_rows)
-        weights = dict(zip(stripes.found.names, stripes.footer.row_bytes, strict=True))
+        weights = stripes.row_bytes
         share = sum(weights[name] for name in stripes.names) / (sum(weights.values()) or 1.0)
         self._raw_bytes = int(file.size * share / max(1, self._count))
         self._next = 0
