@@ -10,7 +10,7 @@ import contextlib
 import os
 import tempfile
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import IO, NamedTuple, Self
 
 import pyarrow as pa
 
@@ -27,7 +27,11 @@ class SpillFile:
     """Batches that are written to the folder for temporary files, and read back."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="streamframe-", buffering=0)  # noqa: SIM115 - see `close`
+        self._file: IO[bytes] | None = None
+        try:
+            self._file = tempfile.TemporaryFile(prefix="streamframe-", buffering=0)  # noqa: SIM115 - see `close`
+        except OSError as error:
+            raise _cannot_spill(error) from error
         self._end = 0
         self._pieces: list[_Piece] = []
 
@@ -39,6 +43,7 @@ class SpillFile:
         BudgetError
             If the disk takes no more.
         """
+        assert self._file is not None
         data = memoryview(batch.serialize())
         self._pieces.append(_Piece(batch.schema, self._end, len(data)))
         self._end += len(data)
@@ -46,14 +51,12 @@ class SpillFile:
             while data:
                 data = data[self._file.write(data) :]
         except OSError as error:
-            raise BudgetError(
-                f"cannot spill to {tempfile.gettempdir()}: {error.strerror}",
-                hint="raise the option memory, or set the environment variable TMPDIR to a folder on a larger disk.",
-            ) from error
+            raise _cannot_spill(error) from error
         return len(self._pieces) - 1
 
     def read(self, number: int) -> pa.RecordBatch:
         """Return a batch that was written."""
+        assert self._file is not None
         piece = self._pieces[number]
         self._file.seek(piece.offset)
         data = self._file.read(piece.nbytes)
@@ -62,9 +65,10 @@ class SpillFile:
 
     def close(self) -> None:
         """Give the disk back; safe to call twice."""
-        # What is in it is no longer wanted, nor why it could not be closed.
-        with contextlib.suppress(OSError):
-            self._file.close()
+        if self._file is not None:
+            # What is in it is no longer wanted, nor why it could not be closed.
+            with contextlib.suppress(OSError):
+                self._file.close()
 
     def __del__(self) -> None:
         # A block that nobody asks for any more is dropped, wherever it is.
@@ -80,3 +84,12 @@ class SpillFile:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _cannot_spill(error: OSError) -> BudgetError:
+    # Where no folder takes a file, `gettempdir` fails as well.
+    where = tempfile.tempdir or "a folder for temporary files"
+    return BudgetError(
+        f"cannot spill to {where}: {error.strerror or error}",
+        hint="raise the option memory, or set the environment variable TMPDIR to a folder on a larger disk.",
+    )

@@ -31,6 +31,6 @@ def _place(sink: Sink) -> str | None:
     target = sink.target if isinstance(sink, (File, Directory)) else None
     if not isinstance(target, (str, os.PathLike)):
         return None
-    text = os.fspath(target) if isinstance(target, os.PathLike) else target
-    text = text.removeprefix("file://")
+    # Not `fspath`, which a UPath of a store has as well.
+    text = str(target).removeprefix("file://")
     return text.rstrip("/") if "://" in text else os.path.realpath(text)

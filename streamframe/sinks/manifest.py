@@ -18,7 +18,7 @@ from streamframe.plan.checkpoint import Checkpoint
 
 VERSION = 1
 # Files that differ in one of these cannot be read together.
-_TOLD_TO_READERS = frozenset({"header", "sep", "quotechar", "encoding", "stream"})
+_TOLD_TO_READERS = frozenset({"header", "sep", "quotechar", "encoding"})
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,13 @@ def test_a_stripe_that_becomes_too_large_is_refused_before_it_is_decoded(tmp_pat
     assert sf.read_orc(tmp_path / "bomb.orc", max_batch_bytes="20MB").to_arrow().num_rows == 1_000_000
 
 
+def test_a_large_stripe_needs_a_folder_for_temporary_files(large, tmp_path, monkeypatch):
+    path, _ = large
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with sf.options(memory="1MB"), pytest.raises(sf.BudgetError, match=r"cannot spill to .*gone(.|\n)*TMPDIR"):
+        sf.read_orc(path).to_arrow()
+
+
 def test_a_footer_that_counts_other_rows_than_its_stripes_is_an_error(tmp_path):
     sf.from_arrow({"a": range(1000)}).to_orc(tmp_path / "a.orc", compression=None)
     data = (tmp_path / "a.orc").read_bytes()
