@@ -22,8 +22,10 @@ DATASETS = Path(__file__).resolve().parent.parent / "datasets"
 VERSION = 1
 ROW_GROUP_ROWS = 122_880
 # Of each format, by that of the CSV.
-SIZES = {"csv": 1.0, "parquet": 0.3, "giant.parquet": 0.3, "csv.gz": 0.4, "csv.zst": 0.3, "ndjson": 2.5}
-SIZES |= {"arrow": 1.3, "giant.arrow": 1.3, "orc": 0.5}
+SIZES = {
+    "csv": 1.0, "parquet": 0.3, "giant.parquet": 0.3, "csv.gz": 0.4, "csv.zst": 0.3, "ndjson": 2.5,
+    "arrow": 1.3, "giant.arrow": 1.3, "orc": 0.5,
+}  # fmt: skip
 Maker = Callable[[Path], None]
 
 
@@ -72,8 +74,7 @@ def _paths(home: Path) -> dict[str, Path]:
 
 def _make(home: Path, makers: dict[str, Maker], names: set[str], megabytes: int) -> None:
     home.mkdir(parents=True, exist_ok=True)
-    missing = {name: path for name, path in _paths(home).items() if name in names and name in makers}
-    missing = {name: path for name, path in missing.items() if not path.exists()}
+    missing = {name: path for name, path in _paths(home).items() if name in names and not path.exists()}
     # As large as the largest task's output, which is a CSV, and what is to be made.
     needed = int((1 + sum(SIZES[name] for name in missing)) * megabytes * 1_000_000)
     free = shutil.disk_usage(home).free

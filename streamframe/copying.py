@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -17,9 +16,9 @@ from streamframe.io.location import Location
 from streamframe.io.locations import paths
 from streamframe.io.partial_file import PartialFile
 from streamframe.options import current_options
+from streamframe.plan.arguments import is_sha256
 from streamframe.plan.report import CopyReport
 
-_SHA256 = re.compile("[0-9a-fA-F]{64}")
 _PIECE_BYTES = 1 << 20
 # A request for each; only where a copy goes on.
 _RANGE_BYTES = 8 << 20
@@ -81,7 +80,7 @@ def copy(
     if len(sources) != 1:
         raise PlanError(f"copy takes one source, got {len(sources)}", hint="call it for each of them.")
     (source,) = sources
-    if expect_sha256 is not None and not (isinstance(expect_sha256, str) and _SHA256.fullmatch(expect_sha256)):
+    if expect_sha256 is not None and not is_sha256(expect_sha256):
         raise PlanError(f"expect_sha256 needs 64 hexadecimal digits, got {expect_sha256!r}")
     started = time.perf_counter()
     with ProgressLine(f"copy({source.label!r})", current_options().progress) as line:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Protocol
 
-import pyarrow as pa
-
 from streamframe.engines.local import LocalRun
 from streamframe.engines.positions import plan_lines
-from streamframe.errors import PlanError, ResumeError
+from streamframe.errors import ResumeError
 from streamframe.plan.node import Node
 from streamframe.plan.report import RunReport, Stats
-from streamframe.plan.sink import Found, OpenSink, Sink, Written
+from streamframe.plan.sink import Found, OpenSink, Sink, Written, started
 from streamframe.plan.source import REJECTS
 
 
@@ -53,9 +51,9 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Si
     written: list[Written] = []
     try:
         try:
-            opened.append(_started(found or sink, run.schema, run))
+            opened.append(started(found or sink, run.schema, run))
             if rejects is not None:
-                opened.append(_started(rejects, REJECTS, run))
+                opened.append(started(rejects, REJECTS, run))
                 run.rejected.take = opened[1].write
             for batch in run:
                 opened[0].write(batch.data)
@@ -93,16 +91,6 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Si
         kept_rows=kept_rows,
         bytes_again=stats.bytes_again,
     )
-
-
-def _started(sink: Sink | Found, schema: pa.Schema, run: LocalRun) -> OpenSink:
-    opened = sink.start(schema, run)
-    if not all(hasattr(opened, verb) for verb in ("write", "commit", "abort")):
-        raise PlanError(
-            f"start of {type(sink).__name__} returned {type(opened).__name__}, which is no sf.OpenSink",
-            hint="return an object that derives from sf.OpenSink: with write, commit and abort.",
-        )
-    return opened
 
 
 def _advise(error: BaseException, found: Found) -> None:

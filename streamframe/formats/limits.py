@@ -12,6 +12,8 @@ MAX_BATCH_BYTES = 1 << 30
 # Of the 48 blocks that the memory has room for: three such batches may be on their way.
 _WHOLE_BLOCKS = 12
 _SLICE_BLOCKS = 4
+# However little they weigh.
+MAX_SLICE_ROWS = 1 << 20
 # What compression often saves; a batch does not tell before it is read.
 USUAL_RATIO = 4
 

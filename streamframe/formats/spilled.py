@@ -62,7 +62,7 @@ class SpilledColumns:
             pieces[name] = self._spill.write(pa.record_batch([piece], names=[""]))
 
     def next_slice(self, schema: pa.Schema) -> pa.RecordBatch:
-        """Return the next rows of these columns; behind the last, the disk is given back."""
+        """Return the next rows of these columns, in these types; behind the last, the disk is given back."""
         columns = [self._column(field, self._pieces[self._next][field.name]) for field in schema]
         self._next += 1
         if not self.has_more:
@@ -73,5 +73,5 @@ class SpilledColumns:
         column = self._spill.read(piece).column(0)
         values = self._values.get(field.name)
         if values is not None:
-            return pa.DictionaryArray.from_arrays(column, values, ordered=field.type.ordered)
-        return column.cast(field.type) if field.type in _AS_TEXT else column
+            column = pa.DictionaryArray.from_arrays(column, values, ordered=field.type.ordered)
+        return column if column.type == field.type else column.cast(field.type)

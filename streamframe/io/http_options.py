@@ -5,7 +5,6 @@ Rule: they are checked at the call and taken out before fsspec sees the rest.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from streamframe.errors import PlanError
 from streamframe.io.http_reach import Reach
 from streamframe.io.http_session import Client
 from streamframe.options import parse_bytes
+from streamframe.plan.arguments import is_sha256
 
 if TYPE_CHECKING:
     import aiohttp
@@ -154,6 +154,6 @@ def _sha256(options: Mapping[str, Any]) -> str | None:
     value = options.get("expect_sha256")
     if value is None:
         return None
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", value):
+    if not is_sha256(value):
         raise PlanError("storage_options: expect_sha256 needs 64 hexadecimal digits")
-    return value.lower()
+    return str(value).lower()

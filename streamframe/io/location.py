@@ -152,6 +152,12 @@ def shown_files(found: Sequence[Location], suffixes: Collection[str]) -> list[Lo
     return [one for one in shown if one.format_suffix in suffixes] or shown
 
 
+# How Hive calls the folder of a null.
+NULL_KEY = "__HIVE_DEFAULT_PARTITION__"
+# What a value goes on with, in a folder below, that is too long for one name; a key of that name would be encoded.
+CONTINUED_KEY = "+="
+
+
 def hidden(name: str) -> bool:
     """Whether a file or folder of this name is no data: a leading dot, or the underscore of Spark's markers."""
     return name.startswith((".", "_"))

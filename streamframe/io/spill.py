@@ -10,7 +10,7 @@ import contextlib
 import os
 import tempfile
 from types import TracebackType
-from typing import IO, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import pyarrow as pa
 
@@ -27,7 +27,6 @@ class SpillFile:
     """Batches that are written to the folder for temporary files, and read back."""
 
     def __init__(self) -> None:
-        self._file: IO[bytes] | None = None
         try:
             self._file = tempfile.TemporaryFile(prefix="streamframe-", buffering=0)  # noqa: SIM115 - see `close`
         except OSError as error:
@@ -43,7 +42,6 @@ class SpillFile:
         BudgetError
             If the disk takes no more.
         """
-        assert self._file is not None
         data = memoryview(batch.serialize())
         self._pieces.append(_Piece(batch.schema, self._end, len(data)))
         self._end += len(data)
@@ -56,7 +54,6 @@ class SpillFile:
 
     def read(self, number: int) -> pa.RecordBatch:
         """Return a batch that was written."""
-        assert self._file is not None
         piece = self._pieces[number]
         self._file.seek(piece.offset)
         data = self._file.read(piece.nbytes)
@@ -65,14 +62,14 @@ class SpillFile:
 
     def close(self) -> None:
         """Give the disk back; safe to call twice."""
-        if self._file is not None:
-            # What is in it is no longer wanted, nor why it could not be closed.
-            with contextlib.suppress(OSError):
-                self._file.close()
+        # What is in it is no longer wanted, nor why it could not be closed.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def __del__(self) -> None:
-        # A block that nobody asks for any more is dropped, wherever it is.
-        self.close()
+        # A block that nobody asks for any more is dropped, wherever it is; it may have had no file.
+        if hasattr(self, "_file"):
+            self.close()
 
     def __enter__(self) -> Self:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,11 @@ import pyarrow as pa
 from streamframe.errors import PlanError, did_you_mean
 from streamframe.foreign import other_name
 from streamframe.schema import parse_dtype
+
+
+def is_sha256(value: Any) -> bool:
+    """Tell whether a value is a SHA-256 as people write it."""
+    return isinstance(value, str) and re.fullmatch("[0-9a-fA-F]{64}", value) is not None
 
 
 def refuse(foreign: Mapping[str, Any], verb: Callable[..., Any]) -> None:

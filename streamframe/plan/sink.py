@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from streamframe.errors import PlanError
 from streamframe.plan.checkpoint import Checkpoint
 from streamframe.plan.context import RunContext
 
@@ -135,3 +136,14 @@ class OpenSink(ABC):
     @abstractmethod
     def abort(self) -> None:
         """Give up: the target is what it was, and nothing is left behind."""
+
+
+def started(sink: Sink | Found, schema: pa.Schema, context: RunContext) -> OpenSink:
+    """Open a target, and make sure that a sink of the user's own has returned one."""
+    opened = sink.start(schema, context)
+    if not all(hasattr(opened, verb) for verb in ("write", "commit", "abort")):
+        raise PlanError(
+            f"start of {type(sink).__name__} returned {type(opened).__name__}, which is no sf.OpenSink",
+            hint="return an object that derives from sf.OpenSink: with write, commit and abort.",
+        )
+    return opened

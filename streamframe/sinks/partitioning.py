@@ -18,10 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streamframe.errors import ColumnNotFoundError, SchemaError
+from streamframe.io.location import CONTINUED_KEY, NULL_KEY
 
-# A key of that name would be encoded.
-_CONTINUED = "+="
-NULL = "__HIVE_DEFAULT_PARTITION__"
 # Of a name in every file system that is in use; and of a path, in most, with room for the folders around.
 _NAME_BYTES = 255
 _VALUE_BYTES = 2048
@@ -112,7 +110,7 @@ def _taken(rows: pa.RecordBatch, places: np.ndarray) -> pa.RecordBatch:
 
 
 def _named(key: str, text: str | None) -> str:
-    name = f"{_encoded(key)}={NULL if text is None else _encoded(text).replace(NULL, '%5F' + NULL[1:])}"
+    name = f"{_encoded(key)}={NULL_KEY if text is None else _encoded(text).replace(NULL_KEY, '%5F' + NULL_KEY[1:])}"
     size = len(name.encode())
     if size <= _NAME_BYTES:
         return name
@@ -126,7 +124,7 @@ def _named(key: str, text: str | None) -> str:
     folders = [""]
     for letter in name:
         if len((folders[-1] + letter).encode()) > _NAME_BYTES:
-            folders.append(_CONTINUED)
+            folders.append(CONTINUED_KEY)
         folders[-1] += letter
     return "/".join(folders)
 

@@ -14,16 +14,13 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from streamframe.errors import PlanError, SchemaError
-from streamframe.io.location import Location
+from streamframe.io.location import CONTINUED_KEY, NULL_KEY, Location
 from streamframe.schema import dtype_name, parse_dtype
 
 # Whether the keys of paths become columns; None finds out. Or the types of some of them.
 Hive = bool | None | tuple[tuple[str, pa.DataType], ...]
 Keys = dict[str, str | None]
 
-# What a value goes on with that is too long for one name; a key of that name would be encoded.
-_CONTINUED = "+="
-_NULL = "__HIVE_DEFAULT_PARTITION__"
 NO_KEYS = pa.schema([])
 
 
@@ -81,11 +78,11 @@ def partition_values(locations: Sequence[Location], hive: Hive, known: pa.Schema
 def _keys(folders: Sequence[str]) -> list[tuple[str, str | None]]:
     pairs: list[list[str]] = []
     for folder in folders:
-        if pairs and folder.startswith(_CONTINUED):
-            pairs[-1][1] += folder.removeprefix(_CONTINUED)
+        if pairs and folder.startswith(CONTINUED_KEY):
+            pairs[-1][1] += folder.removeprefix(CONTINUED_KEY)
         elif "=" in folder[1:]:
             pairs.append(folder.split("=", 1))
-    return [(unquote(name), None if value == _NULL else unquote(value)) for name, value in pairs]
+    return [(unquote(name), None if value == NULL_KEY else unquote(value)) for name, value in pairs]
 
 
 def _typed(first: Keys, rows: Sequence[Keys], given: Mapping[str, pa.DataType]) -> pa.Schema:

@@ -18,7 +18,7 @@ from streamframe.batch import Marked
 from streamframe.errors import PlanError
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Rows, Transform
-from streamframe.plan.sink import OpenSink, Sink
+from streamframe.plan.sink import OpenSink, Sink, started
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class _Branch:
     def start(self, schema: pa.Schema) -> None:
         with self._turn:
             if not self._ended:
-                self._open = self._sink.start(schema, self._context)
+                self._open = started(self._sink, schema, self._context)
 
     def write(self, batch: pa.RecordBatch) -> None:
         with self._turn:

@@ -212,3 +212,5 @@ def test_a_start_that_returns_nothing_is_told():
 
     with pytest.raises(sf.PlanError, match=r"start of Forgot returned NoneType, which is no sf\.OpenSink"):
         sf.from_arrow({"a": [1]}).write(Forgot())
+    with pytest.raises(sf.PlanError, match=r"start of Forgot returned NoneType, which is no sf\.OpenSink"):
+        sf.from_arrow({"a": [1]}).tee(Forgot()).to_arrow()

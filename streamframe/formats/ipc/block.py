@@ -19,11 +19,9 @@ from streamframe.formats.image import FileImage, coalesced
 from streamframe.formats.ipc.layout import Buffers, column_buffers, needed_buffers
 from streamframe.formats.ipc.messages import Message, damaged
 from streamframe.formats.ipc.metadata import END_OF_STREAM, Records
-from streamframe.formats.limits import Limits
+from streamframe.formats.limits import MAX_SLICE_ROWS, Limits
 from streamframe.formats.spilled import can_spill
 from streamframe.plan.source import Block, Decoded
-
-_MAX_SLICE_ROWS = 1 << 20
 
 
 class Opening:
@@ -181,9 +179,9 @@ class IpcBlock(Block):
         if not data.num_columns:
             return int(data.num_rows)
         most = self._decoding.limits.slice_bytes
-        if data.nbytes <= most and data.num_rows <= _MAX_SLICE_ROWS:
+        if data.nbytes <= most and data.num_rows <= MAX_SLICE_ROWS:
             return int(data.num_rows)
-        return int(min(_MAX_SLICE_ROWS, max(1, data.num_rows * most // max(1, data.nbytes))))
+        return int(min(MAX_SLICE_ROWS, max(1, data.num_rows * most // max(1, data.nbytes))))
 
     def _put(self, data: bytes) -> None:
         self._image.put(self._filled, data)

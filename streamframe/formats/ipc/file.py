@@ -7,7 +7,6 @@ slices; where its rows cannot be read by themselves, it goes through the disk.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ import pyarrow as pa
 from streamframe.formats.base import OpenFile
 from streamframe.formats.ipc.block import Decoding, IpcBlock, Opening
 from streamframe.formats.ipc.footer import MAX_GAP_BYTES, IpcFooter
+from streamframe.formats.ipc.layout import Buffers
 from streamframe.formats.ipc.messages import Message, damaged
 from streamframe.formats.ipc.metadata import DICTIONARY, RECORDS, Header, Malformed, Place, prefix_of
 from streamframe.formats.ipc.slice_columns import SliceColumn
@@ -150,8 +150,11 @@ class _IpcFileReader(BlockReader):
             nbytes = sum(length for name in wanted.names for _, length in columns[name])
             blocks = slices_of(self._file, place, records.rows, sliced, nbytes // records.rows, self._decoding)
             return _LargeBatch(limits.slice_bytes, blocks)
-        spill = partial(spilled, self._opening, self._decoding, message, columns, self._spans_of(place))
-        return _LargeBatch(limits.whole_bytes, (make() for make in (spill,)))
+        return _LargeBatch(limits.whole_bytes, self._through_disk(place, message, columns))
+
+    def _through_disk(self, place: Place, message: Message, columns: dict[str, Buffers]) -> Iterator[Block]:
+        """Yield the batch, read when it is asked for: there has to be room."""
+        yield spilled(self._opening, self._decoding, message, columns, self._spans_of(place))
 
     def _spans_of(self, place: Place) -> ReadSpans:
         def read_spans(spans: list[tuple[int, int]], view: memoryview) -> None:

@@ -15,18 +15,17 @@ from streamframe.formats.ipc.block import Decoding
 from streamframe.formats.ipc.messages import damaged
 from streamframe.formats.ipc.metadata import Place
 from streamframe.formats.ipc.slice_columns import ALIGNMENT, Outside, SliceColumn, Span
+from streamframe.formats.limits import MAX_SLICE_ROWS
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 from streamframe.plan.source import Block, Decoded
-
-_MAX_SLICE_ROWS = 1 << 20
 
 
 def slices_of(
     file: RangedFile, place: Place, rows: int, columns: Sequence[SliceColumn], row_bytes: int, decoding: Decoding
 ) -> Iterator[IpcSlice]:
     """Read these columns of a record batch, which are those that are wanted, slice by slice."""
-    slice_rows = min(_MAX_SLICE_ROWS, decoding.limits.slice_bytes // max(1, row_bytes))
+    slice_rows = min(MAX_SLICE_ROWS, decoding.limits.slice_bytes // max(1, row_bytes))
     slice_rows = max(ALIGNMENT, slice_rows // ALIGNMENT * ALIGNMENT)
     for start in range(0, rows, slice_rows):
         block = IpcSlice(place, columns, decoding, start, min(slice_rows, rows - start))

@@ -58,8 +58,8 @@ class SpilledBatch(Block):
         self._end = end
 
     def decode(self) -> Decoded:
-        data = self._columns.next_slice(self._decoding.wanted)
-        return Decoded(self._decoding.handed_on(data), data.num_rows, more=self._columns.has_more)
+        data = self._columns.next_slice(self._decoding.rows)
+        return Decoded(data, data.num_rows, more=self._columns.has_more)
 
     def mark(self, rows: int) -> Mark:
         return Mark(part=self.part, token=self._end, rows=rows)

@@ -56,10 +56,10 @@ def _bits(types: list[_Fields], statistics: list[_Fields], place: int, slots: in
     below = [child for child in _children(types, place) if place < child < len(types)]
     told = statistics[place]
     if kind in _TEXTS:
-        text = [_fields(one) for one in told[_TEXT]]
-        binary = [_fields(one) for one in told[_BYTES]]
-        sums = [_unzigzag(_first(one, _TEXT_SUM)) for one in text] + [
-            _unzigzag(_first(one, _BYTES_SUM)) for one in binary
+        sums = [
+            _unzigzag(_first(_fields(one), number))
+            for statistic, number in ((_TEXT, _TEXT_SUM), (_BYTES, _BYTES_SUM))
+            for one in told[statistic]
         ]
         own = 8 * max(0, sums[0]) if sums else slots * _GUESSED_TEXT_BITS
         return slots * (_OFFSET_BITS + 1) + own

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from streamframe.batch import Mark
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.columns import require_columns, require_unique
+from streamframe.formats.limits import MAX_SLICE_ROWS
 from streamframe.formats.parquet.footer import Footer, footer_of
 from streamframe.formats.parquet.pruning import matching_row_groups
 from streamframe.formats.parquet.rowgroup import RowGroup, RowWeight
@@ -30,7 +31,6 @@ from streamframe.schema import without_views
 _SLICE_BLOCKS = 4
 # A row group up to so many is decoded whole: unlike slices, row groups can be decoded side by side.
 _WHOLE_BLOCKS = 8
-_MAX_SLICE_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class _ParquetReader(BlockReader):
         nbytes = self._block_bytes * _WHOLE_BLOCKS
         if row_bytes * group.rows > nbytes:
             nbytes = self._block_bytes * _SLICE_BLOCKS
-        rows = int(max(1, min(_MAX_SLICE_ROWS, nbytes / row_bytes)))
+        rows = int(max(1, min(MAX_SLICE_ROWS, nbytes / row_bytes)))
         return nbytes, min(rows, max(1, self._limit)) if self._limit is not None else rows
 
     def _row_weight(self, group: RowGroup) -> float:
