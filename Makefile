@@ -1,5 +1,5 @@
 # The one way to do each thing, on any machine that has make and Python 3.11 or newer.
-# The environment lives in .venv; it is made when needed, and again when pyproject.toml changes.
+# The environment lives in .venv; it is made when needed, and again when pyproject.toml or a kernel changes.
 
 SHELL := bash
 MAKEFLAGS += --no-print-directory
@@ -11,10 +11,11 @@ BIN := $(VENV)/bin
 # Two stamps, so that the demo need not wait for tools that only tests use.
 RUNTIME := $(VENV)/runtime.stamp
 DEV := $(VENV)/dev.stamp
+KERNELS := $(wildcard streamframe/native/*.[ch])
 # Twice quiet: only errors. What pip warns about here, nobody can act on.
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: help demo test check lint soak clean
+.PHONY: help demo test system-packages check lint soak clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,13 +24,18 @@ demo: $(RUNTIME) ## read a CSV over HTTP, filter it, write Parquet, print a rece
 	@$(BIN)/python docs/demo.py
 
 # pytest comes last: its closing line is what one looks for.
-test: $(DEV) ## everything that CI runs: the checks, the data, all tests
-	@bash .ci/system-packages
+# System packages come first: a compiler is one of them.
+test: system-packages $(DEV) ## everything that CI runs: the checks, the data, all tests
 	@$(MAKE) lint
 	@echo "datasets…"
 	@$(BIN)/python datasets/make.py --check
+	@echo "text without the kernels…"
+	@STREAMFRAME_NATIVE=0 $(BIN)/python -m pytest -m "not soak and not slow" tests/formats
 	@echo "all tests…"
 	@$(BIN)/python -m pytest -m "not soak"
+
+system-packages:
+	@bash .ci/system-packages
 
 check: $(DEV) ## under a minute: format, lint, types, layers, fast tests
 	@$(MAKE) lint
@@ -55,12 +61,12 @@ clean: ## remove the environment, caches and builds
 $(BIN)/python:
 	@bash .ci/make-venv $(VENV)
 
-$(RUNTIME): pyproject.toml | $(BIN)/python
+$(RUNTIME): pyproject.toml $(KERNELS) | $(BIN)/python
 	@echo "installing streamframe into $(VENV)…"
 	@$(PIP) --editable .
 	@touch $@
 
-$(DEV): pyproject.toml | $(BIN)/python
+$(DEV): pyproject.toml $(KERNELS) | $(BIN)/python
 	@echo "installing streamframe and the development tools into $(VENV)…"
 	@$(PIP) --editable '.[dev]'
 	@touch $(RUNTIME) $@

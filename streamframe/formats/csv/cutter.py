@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from streamframe.formats.csv import kernel
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.parity import inside_of
 
@@ -24,6 +25,9 @@ def end_of_records(dialect: Dialect, data: bytearray, start: int, stop: int) -> 
     What ends with a newline is complete. Behind a ``\r`` a ``\n`` may still come: it is an empty
     line then, which is no record.
     """
+    found_at = kernel.end_of_records(dialect, data, start, stop)
+    if found_at is not None:
+        return found_at
     if not _has(data, dialect.quotechar, start, stop) and not _has(data, dialect.escapechar, start, stop):
         return max(_end_of_last_line(data, start, stop), start)
     # The bytes of a comment mean nothing, so neither does their parity.

@@ -14,6 +14,7 @@ import pyarrow.csv as pacsv
 
 from streamframe.errors import DecodeError
 from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.kernel import Kernel
 from streamframe.formats.csv.locating import located
 from streamframe.formats.csv.spelling import Spelling
 from streamframe.formats.records import Piece
@@ -58,6 +59,10 @@ class Decoding:
         DecodeError
             With `row` counted from 1 at the start of the piece.
         """
+        by_kernel = self._kernel.batch(piece) if self._kernel else None
+        return self._by_arrow(piece) if by_kernel is None else by_kernel
+
+    def _by_arrow(self, piece: Piece) -> pa.RecordBatch:
         data = arrow_buffer(piece, self.dialect)
         if not data.size:
             return self.no_rows
@@ -92,6 +97,13 @@ class Decoding:
     def no_rows(self) -> pa.RecordBatch:
         """A batch without rows."""
         return pa.RecordBatch.from_pylist([], schema=self.schema)
+
+    @cached_property
+    def _kernel(self) -> Kernel | None:
+        if not self.spelling.is_plain:
+            return None
+        null_values = self.spelling.options({}).null_values
+        return Kernel.of(self.dialect, self.names, self.schema, null_values)
 
     @cached_property
     def _converted(self) -> pacsv.ConvertOptions:

@@ -82,6 +82,11 @@ class Spelling:
             **more,
         )
 
+    @property
+    def is_plain(self) -> bool:
+        """Numbers and times are written as everywhere."""
+        return self.decimal == "." and self.thousands is None and self.date_format is None
+
     def is_grouped(self, kind: pa.DataType) -> bool:
         """Tell whether values of this type may have characters between their digits, which Arrow does not know."""
         numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)

@@ -1,0 +1,69 @@
+/* One bit for each of 64 bytes: where a character stands. */
+#ifndef STREAMFRAME_SCAN_H
+#define STREAMFRAME_SCAN_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+
+struct bytes64 { __m128i part[4]; };
+
+static inline struct bytes64 load64(const uint8_t *at) {
+    struct bytes64 bytes;
+    for (int i = 0; i < 4; i++) bytes.part[i] = _mm_loadu_si128((const __m128i *)(at + 16 * i));
+    return bytes;
+}
+
+static inline uint64_t joined(const uint64_t bits[4]) { return bits[0] | bits[1] << 16 | bits[2] << 32 | bits[3] << 48; }
+
+static inline uint64_t where(const struct bytes64 *bytes, uint8_t c) {
+    uint64_t bits[4];
+    const __m128i wanted = _mm_set1_epi8((char)c);
+    for (int i = 0; i < 4; i++) bits[i] = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes->part[i], wanted));
+    return joined(bits);
+}
+
+static inline uint64_t beyond_ascii(const struct bytes64 *bytes) {
+    __m128i any = _mm_or_si128(_mm_or_si128(bytes->part[0], bytes->part[1]), _mm_or_si128(bytes->part[2], bytes->part[3]));
+    return (uint64_t)_mm_movemask_epi8(any);
+}
+#else
+/* Eight bytes in a word; carries never cross, since each byte is below 0x80 before it is added to. */
+struct bytes64 { uint64_t part[8]; };
+
+static inline struct bytes64 load64(const uint8_t *at) {
+    struct bytes64 bytes;
+    memcpy(bytes.part, at, 64);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    for (int i = 0; i < 8; i++) bytes.part[i] = __builtin_bswap64(bytes.part[i]);
+#endif
+    return bytes;
+}
+
+static inline uint64_t where(const struct bytes64 *bytes, uint8_t c) {
+    const uint64_t low = 0x7F7F7F7F7F7F7F7Full;
+    uint64_t bits = 0;
+    for (int i = 0; i < 8; i++) {
+        uint64_t other = bytes->part[i] ^ (0x0101010101010101ull * c);
+        uint64_t same = ~(((other & low) + low) | other | low);
+        bits |= ((same >> 7) * 0x0102040810204080ull >> 56) << (8 * i);
+    }
+    return bits;
+}
+
+static inline uint64_t beyond_ascii(const struct bytes64 *bytes) {
+    uint64_t any = 0;
+    for (int i = 0; i < 8; i++) any |= bytes->part[i];
+    return any & 0x8080808080808080ull;
+}
+#endif
+
+/* For each bit, whether an odd number of bits is set up to it, itself included. */
+static inline uint64_t parity_up_to(uint64_t bits) {
+    for (int shift = 1; shift < 64; shift *= 2) bits ^= bits << shift;
+    return bits;
+}
+
+#endif
