@@ -12,8 +12,6 @@
 /* Bytes that are taken apart at once: what is found in them stays in the nearest cache. */
 enum { CHUNK_BYTES = 1 << 15 };
 
-enum outcome { UNSURE = -1, DONE = 0, NO_ROOM = 1 };
-
 struct dialect {
     int32_t separator;
     int32_t quote; /* 0 for none */
@@ -123,16 +121,6 @@ static inline uint8_t *unquoted(uint8_t *to, const uint8_t *at, const uint8_t *e
     return to;
 }
 
-/* Short text is copied in one go, whatever its length, where there is room to. */
-static inline uint8_t *copied(uint8_t *to, const uint8_t *at, int64_t length, bool roomy) {
-    if (roomy && length <= 16) {
-        memcpy(to, at, 16);
-    } else {
-        memcpy(to, at, (size_t)length);
-    }
-    return to + length;
-}
-
 /* Some records that were taken apart: where each field ends, `fields` for each record. */
 struct chunk {
     const uint8_t *data;
@@ -217,12 +205,6 @@ static enum outcome convert(
         default: return convert_as(INTEGER, column, chunk, place, row, nulls);
     }
 }
-
-/* How far a block was decoded; the caller may make room for text, and call again. */
-struct progress {
-    int64_t at, rows;
-    int64_t lacking; /* the column without room */
-};
 
 /* Take the records from `at` on apart, as many as fit; 0 if that is not sure. */
 static int64_t split(

@@ -12,6 +12,11 @@ import zlib
 from functools import cache
 from pathlib import Path
 
+# `enum outcome` of `values.h`.
+DONE, NO_ROOM = 0, 1
+# Positions in a block are 32-bit.
+MOST_BYTES = (1 << 31) - 1
+NEWLINE = ord("\n")
 _FOLDER = Path(__file__).parent
 # Of pieces on end that a kernel could not read; each has cost some time.
 _MOST_REFUSALS = 8
@@ -92,6 +97,7 @@ def library() -> ctypes.CDLL | None:
     for name, (result, arguments) in {
         "sf_count": (count, (address, count, ctypes.c_int)),
         "sf_csv_end_of_records": (count, (address, count, address)),
+        "sf_ndjson_decode": (ctypes.c_int, (address, count, address, count, ctypes.c_int, address, address)),
         "sf_csv_decode": (ctypes.c_int, (address, count, address, address, count, count, address, address, address)),
     }.items():
         function = getattr(found, name)

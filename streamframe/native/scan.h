@@ -29,6 +29,13 @@ static inline uint64_t beyond_ascii(const struct bytes64 *bytes) {
     __m128i any = _mm_or_si128(_mm_or_si128(bytes->part[0], bytes->part[1]), _mm_or_si128(bytes->part[2], bytes->part[3]));
     return (uint64_t)_mm_movemask_epi8(any);
 }
+
+static inline int special_among(const uint8_t *at) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)at);
+    const __m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), escapes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    const __m128i controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+    return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, escapes), controls));
+}
 #else
 /* Eight bytes in a word; carries never cross, since each byte is below 0x80 before it is added to. */
 struct bytes64 { uint64_t part[8]; };
@@ -59,6 +66,18 @@ static inline uint64_t beyond_ascii(const struct bytes64 *bytes) {
     return any & 0x8080808080808080ull;
 }
 #endif
+
+/* The first quote, backslash or control character; `end` if there is none. */
+static inline const uint8_t *plain_until(const uint8_t *at, const uint8_t *end) {
+#if defined(__SSE2__)
+    for (; end - at >= 16; at += 16) {
+        const int special = special_among(at);
+        if (special) return at + __builtin_ctz((unsigned)special);
+    }
+#endif
+    while (at < end && *at != '"' && *at != '\\' && *at >= 0x20) at++;
+    return at;
+}
 
 /* For each bit, whether an odd number of bits is set up to it, itself included. */
 static inline uint64_t parity_up_to(uint64_t bits) {

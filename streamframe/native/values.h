@@ -27,6 +27,15 @@ struct column {
     int64_t nulls;
 };
 
+/* What becomes of a block: only the whole of it is done. */
+enum outcome { UNSURE = -1, DONE = 0, NO_ROOM = 1 };
+
+/* How far a block was decoded; the caller may make room for text, and call again. */
+struct progress {
+    int64_t at, rows;
+    int64_t lacking; /* the column without room */
+};
+
 /* The 128 upper bits of 10**q for q in [-342, 308], high word first. */
 extern uint64_t sf_powers_of_ten[651][2];
 
@@ -39,6 +48,16 @@ static inline void set_null(struct column *column, int64_t row) {
     } else {
         memset(column->values + row * column->width, 0, (size_t)column->width);
     }
+}
+
+/* Short text is copied in one go, whatever its length, where there is room to. */
+static inline uint8_t *copied(uint8_t *to, const uint8_t *at, int64_t length, bool roomy) {
+    if (roomy && length <= 16) {
+        memcpy(to, at, 16);
+    } else {
+        memcpy(to, at, (size_t)length);
+    }
+    return to + length;
 }
 
 static inline bool is_digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
@@ -139,13 +158,13 @@ static inline bool read_float(struct column *column, int64_t row, const uint8_t 
     int significant = 0, power = 0;
     for (; at < end && is_digit(*at); at++) {
         digits = digits * 10 + (uint64_t)(*at - '0');
-        significant += digits != 0;
+        significant += significant || digits;
     }
     if (at < end && *at == '.') {
         const uint8_t *fraction = ++at;
         for (; at < end && is_digit(*at); at++) {
             digits = digits * 10 + (uint64_t)(*at - '0');
-            significant += digits != 0;
+            significant += significant || digits;
         }
         if (at == fraction || at - fraction > 400) return false;
         power = -(int)(at - fraction);

@@ -126,6 +126,7 @@ def bits(column: pa.ChunkedArray | pa.Array) -> list[object]:
 @given(block(), st.data())
 @example((("text", "text2"), b'"",'), None)
 @example((("int64",), b"1\n\n2\n"), None)
+@example((("double",), b"18446744073709551616\n"), None)
 @example((("text",), b'"a""b\n\r\n",\n'), None)
 def test_it_makes_what_arrow_makes_or_is_not_sure(
     block: tuple[tuple[str, ...], bytes], data: st.DataObject | None

@@ -11,12 +11,7 @@ import pyarrow as pa
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.records import Piece
 from streamframe.native.arrays import Arrays, TextRoom, is_native
-from streamframe.native.kernels import Pinned, Progress, Trust, library
-
-_DONE, _NO_ROOM = 0, 1
-_NEWLINE = ord("\n")
-# Positions in a block are 32-bit.
-_MOST_BYTES = (1 << 31) - 1
+from streamframe.native.kernels import DONE, MOST_BYTES, NEWLINE, NO_ROOM, Pinned, Progress, Trust, library
 
 
 class _Dialect(ctypes.Structure):
@@ -92,13 +87,13 @@ class Kernel:
     def batch(self, piece: Piece) -> pa.RecordBatch | None:
         """Return the records of this piece; None if the kernel is not sure what they are."""
         kernels, count = library(), piece.stop - piece.start
-        if kernels is None or not count or count > _MOST_BYTES or not self._trust:
+        if kernels is None or not count or count > MOST_BYTES or not self._trust:
             return None
         with Pinned(piece.data, piece.start) as start:
-            arrays = Arrays(self._schema, kernels.sf_count(start, count, _NEWLINE) + 1, count, self._room)
+            arrays = Arrays(self._schema, kernels.sf_count(start, count, NEWLINE) + 1, count, self._room)
             progress = Progress()
-            outcome = _NO_ROOM
-            while outcome == _NO_ROOM:
+            outcome = NO_ROOM
+            while outcome == NO_ROOM:
                 outcome = kernels.sf_csv_decode(
                     start,
                     count,
@@ -110,10 +105,10 @@ class Kernel:
                     arrays.columns,
                     ctypes.byref(progress),
                 )
-                if outcome == _NO_ROOM:
+                if outcome == NO_ROOM:
                     arrays.make_room(progress.lacking)
-        self._trust.learn(sure=outcome == _DONE)
-        return arrays.batch(progress.rows) if outcome == _DONE else None
+        self._trust.learn(sure=outcome == DONE)
+        return arrays.batch(progress.rows) if outcome == DONE else None
 
 
 def _nulls(null_values: Sequence[str]) -> _Nulls:

@@ -18,6 +18,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from streamframe.errors import StreamError
+from streamframe.formats.ndjson.kernel import Kernel
 from streamframe.formats.ndjson.locating import refused
 from streamframe.formats.ndjson.mending import mended, scalars_of
 from streamframe.formats.ndjson.parsing import REFUSED, parsed
@@ -64,6 +65,10 @@ class Decoding:
         DecodeError
             With `row` counted from 1 at the start of the piece.
         """
+        by_kernel = self._kernel.batch(piece) if self._kernel else None
+        return self._by_arrow(piece) if by_kernel is None else by_kernel
+
+    def _by_arrow(self, piece: Piece) -> pa.RecordBatch:
         data = pa.py_buffer(memoryview(piece.data)[piece.start : piece.stop])
         records = _count_objects(data)
         if not records:
@@ -149,6 +154,10 @@ class Decoding:
             at = offset + len(line)
         error = refused(bytes(lines[index]), self.schema, self.text, strict=self.strict)
         return error.locate(row=index + 1, byte_offset=piece.byte_offset + offset - piece.start)
+
+    @cached_property
+    def _kernel(self) -> Kernel | None:
+        return None if self.text else Kernel.of(self.schema, strict=self.strict)
 
     @cached_property
     def _scalars(self) -> re.Pattern[bytes]:
