@@ -116,7 +116,7 @@ def test_a_block_that_fails_takes_none_with_it_that_stands_before_it():
         (lambda frame: sf.concat([frame, frame]).with_columns(f=sf.source()), "not known behind concat"),
         (lambda frame: frame.map_batches(lambda batch: batch).with_columns(f=sf.source()), "not known behind map_batc"),
         (lambda frame: frame.filter(sf.source("row") > 1), "make it a column first"),
-        (lambda frame: sf.source("byte_offset"), "'path' or 'row'"),
+        (lambda frame: sf.source("offset"), "'path', 'row' or 'byte_offset'"),
     ],
 )
 def test_where_it_cannot_be_told_the_verb_says_so(ask, told):

@@ -88,6 +88,13 @@ class Decoding:
 
         return salvaged(piece, self)
 
+    def offsets(self, piece: Piece) -> pa.Int64Array:
+        """Return where each record of a piece starts in the file."""
+        # Late: only who asks for places needs it.
+        from streamframe.formats.csv.places import record_offsets
+
+        return record_offsets(piece, self.dialect)
+
     @property
     def no_rows(self) -> pa.RecordBatch:
         """A batch without rows."""

@@ -39,6 +39,7 @@ class LinesFormat(FileFormat):
     name: ClassVar[str] = "lines"
     suffixes: ClassVar[tuple[str, ...]] = (".log", ".txt")
     text: ClassVar[bool] = True
+    located: ClassVar[bool] = True
 
     encoding: str = "utf-8"
     compression: str | None = "infer"

@@ -21,6 +21,7 @@ from streamframe.errors import StreamError
 from streamframe.formats.ndjson.locating import refused
 from streamframe.formats.ndjson.mending import mended, scalars_of
 from streamframe.formats.ndjson.parsing import REFUSED, parsed
+from streamframe.formats.ndjson.records import line_offsets
 from streamframe.formats.records import Piece
 from streamframe.formats.rejects import Errors, Salvaged
 
@@ -117,6 +118,10 @@ class Decoding:
 
         lines = _lines(piece)
         return salvaged(piece, self, lines, [at for at, line in enumerate(lines) if _is_object(line)])
+
+    def offsets(self, piece: Piece) -> pa.Int64Array:
+        """Return where each record of a piece starts in the file."""
+        return line_offsets(piece)
 
     def record(self, line: Line) -> Line:
         """Return a line as Arrow can read it."""
