@@ -177,7 +177,7 @@ def read_csv(
     storage_options: Mapping[str, Any] | None = None,
     **foreign: Any,
 ) -> StreamFrame:
-    """Read CSV lazily, in blocks, decoded by every core, within the option `memory`.
+    r"""Read CSV lazily, in blocks, decoded by every core, within the option `memory`.
 
     Parameters
     ----------
@@ -200,7 +200,8 @@ def read_csv(
     na_values
         More spellings of null, beside the usual ones (empty, ``NA``, ``null``, ``NaN``...).
     encoding
-        Any that Python knows. UTF-8 is the fastest: it is not transcoded.
+        Any that Python knows. UTF-8 is the fastest: it is not transcoded. Bytes that mean nothing in it make
+        their record one that cannot be read, and `errors` says what comes of it; rejects show them as ``\x81``.
     skip_rows
         Lines to skip before the header.
     comment
@@ -339,7 +340,7 @@ def read_ndjson(
         text is its JSON text, with all its digits; blocks with objects or arrays in it are read some
         40 times slower. A column that the sample does not have is added.
     encoding
-        Any that Python knows. UTF-8 is the fastest: it is not transcoded.
+        Any that Python knows, as in `read_csv`. UTF-8 is the fastest: it is not transcoded.
     compression
         ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``, ``"zip"`` or None.
     errors
@@ -556,7 +557,7 @@ def read_lines(
         A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these; any
         fsspec scheme.
     encoding
-        Any that Python knows. UTF-8 is the fastest: it is not transcoded.
+        Any that Python knows, as in `read_csv`. UTF-8 is the fastest: it is not transcoded.
     compression
         ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``, ``"zip"`` or None.
     errors

@@ -38,6 +38,11 @@ class Decoding(Protocol):
         """What a record does that cannot be read."""
         ...
 
+    @property
+    def encoding(self) -> str:
+        """What the text was written in; here it is UTF-8."""
+        ...
+
     def narrowed(self, schema: pa.Schema) -> Decoding:
         """Return the same for fewer columns."""
         ...
@@ -208,7 +213,7 @@ class TextBlock(Block):
                     raise
             else:
                 return Decoded(data, data.num_rows)
-        return self._decoding.salvaged(piece).decoded(self.label)
+        return self._decoding.salvaged(piece).decoded(self.label, self._decoding.encoding)
 
     def _with_offsets(self, made: Decoded, piece: Piece) -> pa.RecordBatch:
         offsets = self._decoding.offsets(piece)

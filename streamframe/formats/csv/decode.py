@@ -39,6 +39,8 @@ class Decoding:
         How values are spelled.
     errors
         What a record does that cannot be read.
+    encoding
+        What the text was written in, for what is said of bytes that mean nothing there.
     """
 
     dialect: Dialect
@@ -46,6 +48,7 @@ class Decoding:
     schema: pa.Schema
     spelling: Spelling = _USUAL
     errors: Errors = "raise"
+    encoding: str = "utf-8"
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
         return replace(self, schema=schema)

@@ -18,7 +18,7 @@ from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.places import records_of
 from streamframe.formats.records import Piece
 from streamframe.formats.sniffing import ENCODING_HINT
-from streamframe.formats.wording import quoted, shortened, shortened_bytes
+from streamframe.formats.wording import not_text, quoted, shortened
 from streamframe.schema import dtype_name
 
 CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): (.*)", re.DOTALL)
@@ -66,12 +66,12 @@ def ragged(expected: int, got: int) -> str:
     return f"expected {expected} fields, got {got}"
 
 
-def unreadable(name: str, value: bytes, kind: pa.DataType) -> str:
+def unreadable(name: str, value: bytes, kind: pa.DataType, encoding: str = "utf-8") -> str:
     """Return what is wrong with a value in a column of this type."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        return f"column {name!r}: {shortened_bytes(value, _SHOWN_VALUE)!r} is not UTF-8 text"
+        return f"column {name!r}: {not_text(value, _SHOWN_VALUE, encoding)}"
     return f"column {name!r}: cannot read {shortened(text, _SHOWN_VALUE)!r} as {dtype_name(kind)}"
 
 

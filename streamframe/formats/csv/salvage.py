@@ -74,7 +74,9 @@ def salvaged(piece: Piece, decoding: Decoding) -> Salvaged:
         for name, rows in reversed(failed.items()):  # the first column has the last word
             values = table.column(name)
             kind = decoding.schema.field(name).type
-            reasons |= {int(places[row]): (name, unreadable(name, values[row].as_py(), kind)) for row in rows}
+            reasons |= {
+                int(places[row]): (name, unreadable(name, values[row].as_py(), kind, decoding.encoding)) for row in rows
+            }
         rejects = list(_told(piece, decoding, reasons))
     whole = not skipped and not bad.any()
     return Salvaged(data, None if whole else pa.array(places[~bad]), records, rejects, nulled)

@@ -13,7 +13,7 @@ from streamframe.errors import DecodeError
 from streamframe.formats.records import Piece, line_starts
 from streamframe.formats.rejects import Errors, Reject, Salvaged
 from streamframe.formats.sniffing import ENCODING_HINT
-from streamframe.formats.wording import shortened_bytes
+from streamframe.formats.wording import not_text
 
 COLUMN = "line"
 _NEWLINE = 0x0A
@@ -26,6 +26,7 @@ class Decoding:
 
     schema: pa.Schema
     errors: Errors = "raise"
+    encoding: str = "utf-8"
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
         """Return the same for fewer columns."""
@@ -60,7 +61,8 @@ class Decoding:
         if self.errors == "quarantine":
             offsets = self.offsets(piece)
             rejects = [
-                Reject(at + 1, offsets[at].as_py(), COLUMN, _not_text(lines[at]), lines[at]) for at in sorted(bad)
+                Reject(at + 1, offsets[at].as_py(), COLUMN, not_text(lines[at], _SHOWN, self.encoding), lines[at])
+                for at in sorted(bad)
             ]
         return Salvaged(self._of([lines[at] for at in places]), pa.array(places, pa.int64()), len(lines), rejects)
 
@@ -75,7 +77,7 @@ class Decoding:
     def _located(self, piece: Piece, lines: pa.BinaryArray) -> DecodeError:
         row = next(at for at, line in enumerate(lines.to_pylist()) if not _is_text(line))
         return DecodeError(
-            _not_text(lines[row].as_py()),
+            not_text(lines[row].as_py(), _SHOWN),
             column=COLUMN,
             row=row + 1,
             byte_offset=self.offsets(piece)[row].as_py(),
@@ -105,7 +107,3 @@ def _is_text(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _not_text(line: bytes) -> str:
-    return f"{shortened_bytes(line, _SHOWN)!r} is not UTF-8 text"

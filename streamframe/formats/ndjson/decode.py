@@ -45,6 +45,8 @@ class Decoding:
         The columns were chosen: what else there is may be left out.
     errors
         What a record does that cannot be read.
+    encoding
+        What the text was written in, for what is said of bytes that mean nothing there.
     """
 
     known: pa.Schema
@@ -52,6 +54,7 @@ class Decoding:
     text: frozenset[str] = frozenset()
     chosen: bool = False
     errors: Errors = "raise"
+    encoding: str = "utf-8"
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
         """Return the same for fewer columns."""

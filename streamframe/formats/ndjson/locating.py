@@ -12,7 +12,7 @@ from streamframe.formats.ndjson.inference import infer_type
 from streamframe.formats.ndjson.mending import Member, items, members
 from streamframe.formats.ndjson.parsing import reads, surely_refused
 from streamframe.formats.sniffing import ENCODING_HINT, other_format
-from streamframe.formats.wording import quoted, shortened, shortened_bytes
+from streamframe.formats.wording import not_text, quoted, shortened
 from streamframe.schema import dtype_name
 
 _INTEGER = re.compile(r"-?\d+")
@@ -22,7 +22,9 @@ _SHOWN_LINE = 80
 _KINDS = {"[": "an array", '"': "text", "t": "a boolean", "f": "a boolean", "n": "null"}
 
 
-def refused(line: bytes, schema: pa.Schema, text: frozenset[str], *, strict: bool) -> StreamError:
+def refused(
+    line: bytes, schema: pa.Schema, text: frozenset[str], *, strict: bool, encoding: str = "utf-8"
+) -> StreamError:
     """Return the error for a line that cannot be read.
 
     Parameters
@@ -35,14 +37,14 @@ def refused(line: bytes, schema: pa.Schema, text: frozenset[str], *, strict: boo
         Columns that take any value.
     strict
         Every field must be a column.
+    encoding
+        What the text was written in.
     """
     try:
         decoded = line.decode()
     except UnicodeDecodeError as error:
         around = line[max(0, error.start - 20) :]
-        return DecodeError(
-            f"{shortened_bytes(around, _SHOWN_VALUE)!r} is not UTF-8 text", hint=other_format(line) or ENCODING_HINT
-        )
+        return DecodeError(not_text(around, _SHOWN_VALUE, encoding), hint=other_format(line) or ENCODING_HINT)
     if hint := other_format(line):
         return DecodeError("not NDJSON", hint=hint)
     if decoded[0] != "{":
