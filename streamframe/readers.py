@@ -225,7 +225,7 @@ def read_csv(
         since what is longer is more likely a quote that nobody closed.
     decimal, thousands
         What stands before the fraction of a number, and between its digits: ``decimal=","`` and ``thousands="."``
-        read ``1.234,5``.
+        read ``1.234,5``. Signs beyond ASCII may stand between digits, such as the no-break spaces of French.
     date_format
         How times are written, in the signs of `strptime`: ``"%d.%m.%Y %H:%M"``. ISO 8601 is read as well.
     schema

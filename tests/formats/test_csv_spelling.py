@@ -33,6 +33,20 @@ def test_groups_in_quotes_are_numbers_where_the_comma_separates_fields():
     assert found == {"a": [1234.5, 12.0], "b": ["x", "y"]}
 
 
+@pytest.mark.parametrize("thousands", ["\u202f", "\u00a0", "\u2009", "\u2019", "\u066c", "'", " "])
+@pytest.mark.parametrize("errors", ["raise", "quarantine"])
+def test_groups_may_be_told_by_signs_beyond_ascii(thousands, errors):
+    text = "n;x\n1_234;12_345,5\n-1_234_567;_1,0\n12;\n".replace("_", thousands)
+    options = {"sep": ";", "decimal": ",", "thousands": thousands, "errors": errors}
+    for encoding in {"utf-8", "cp1252" if thousands in "\u00a0\u2019' " else "utf-16"}:
+        found = read(text.encode(encoding), encoding=encoding, **options).to_arrow()
+        assert found.to_pydict() == {"n": [1234, -1234567, 12], "x": [12345.5, 1.0, None]}
+    bad = text + "12z;1\n"
+    told = read(bad.encode(), **options | {"errors": "quarantine"}, dtype={"n": "int64"})
+    assert told.to_arrow()["n"].to_pylist() == [1234, -1234567, 12]
+    assert told.rejects().to_arrow()["column"].to_pylist() == ["n"]
+
+
 def test_text_stays_text():
     assert read(b'a\n"1,234"\nx\n', thousands=",").to_arrow()["a"].to_pylist() == ["1,234", "x"]
     assert read(b'a\n"1,234"\n', thousands=",", dtype={"a": "string"}).to_arrow()["a"].to_pylist() == ["1,234"]
@@ -75,6 +89,8 @@ def test_only_one_column_of_many_is_read():
     [
         ({"decimal": ",,"}, "decimal needs one character"),
         ({"thousands": "1"}, "thousands needs one character"),
+        ({"thousands": "é"}, "thousands needs one character"),
+        ({"decimal": "\u066b"}, "decimal needs one character"),
         ({"thousands": "."}, "decimal and thousands are both"),
         ({"date_format": "day"}, "date_format needs a format"),
         ({"date_format": {"a": "%d"}}, "single columns"),
