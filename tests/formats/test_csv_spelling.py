@@ -104,3 +104,17 @@ def test_only_one_column_of_many_is_read():
 def test_what_cannot_be_meant_is_told_at_the_call(options, told):
     with pytest.raises(sf.PlanError, match=told):
         sf.read_csv("a.csv", **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"thousands": ","}, {"errors": "skip"}])
+def test_hexadecimal_numbers_are_text_unless_a_type_is_given(options):
+    data = b"id,at,n\n1,0x10,\n2,0XfF,7\n"
+    found = read(data, **options).to_arrow()
+    assert found.schema.types == [pa.int64(), pa.string(), pa.int64()]
+    assert found["at"].to_pylist() == ["0x10", "0XfF"]
+    assert read(data, dtype={"at": "int64"}, **options).to_arrow()["at"].to_pylist() == [16, 255]
+
+
+def test_one_hexadecimal_number_at_the_end_of_a_file_makes_its_column_text(tmp_path):
+    (tmp_path / "a.csv").write_text("n\n" + "1234567\n" * 100_000 + "0x10\n")
+    assert sf.read_csv(tmp_path / "a.csv").schema.field("n").type == pa.string()
