@@ -146,7 +146,8 @@ def _format_of(given: Paths) -> FileFormat:
             else f"{given.label} has no suffix",
             source=given.label,
             hint=(f"{near} " if near else "")
-            + f"known: {', '.join(_SUFFIXES)}; for others and for directories, use read_csv, read_parquet …",
+            + "call the reader of the format, which takes directories and any name: read_csv, read_ndjson, read_lines, "
+            + f"read_parquet, read_ipc or read_orc; read goes by {', '.join(_SUFFIXES)}.",
         )
     return make()
 
