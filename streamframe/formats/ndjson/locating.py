@@ -8,7 +8,7 @@ import re
 import pyarrow as pa
 
 from streamframe.errors import DecodeError, SchemaError, StreamError
-from streamframe.formats.ndjson.inference import infer_type
+from streamframe.formats.ndjson.inference import has_half, infer_type
 from streamframe.formats.ndjson.mending import Member, items, members
 from streamframe.formats.ndjson.parsing import reads, surely_refused
 from streamframe.formats.sniffing import ENCODING_HINT, other_format
@@ -17,6 +17,9 @@ from streamframe.schema import dtype_name
 
 _INTEGER = re.compile(r"-?\d+")
 _ZONE = re.compile(r"\d(Z|[+-]\d\d(:?\d\d)?)$")
+# Where Python finds half of a pair of UTF-16, it could find no other half.
+_HALF = re.compile("[\ud800-\udfff]")
+_HALF_HINT = 'write both halves of the letter, or \\ufffd for it; errors="quarantine" sets such rows aside.'
 _SHOWN_VALUE = 60
 _SHOWN_LINE = 80
 _KINDS = {"[": "an array", '"': "text", "t": "a boolean", "f": "a boolean", "n": "null"}
@@ -94,6 +97,9 @@ def _bad_member(found: list[Member], schema: pa.Schema, text: frozenset[str], *,
     seen = set()
     for member in found:
         name = member.key
+        if _HALF.search(name):
+            # No column can be called so.
+            return DecodeError(f"the name {name!r} has half of a pair of UTF-16, which is no letter", hint=_HALF_HINT)
         if name not in schema.names:
             if not strict:
                 continue
@@ -101,7 +107,9 @@ def _bad_member(found: list[Member], schema: pa.Schema, text: frozenset[str], *,
         if name in seen:
             return DecodeError(f"column {name!r} stands twice in one object", column=name, hint="keep one of them.")
         seen.add(name)
-        if name not in text and (error := _bad_value(name, name, member, schema.field(name).type)):
+        if (name not in text or _is_half(member)) and (
+            error := _bad_value(name, name, member, schema.field(name).type)
+        ):
             return error
     return None
 
@@ -126,6 +134,12 @@ def _bad_value(column: str, path: str, member: Member, kind: pa.DataType) -> Str
             if error := _bad_value(column, f"{path}[]", inner, kind.value_type):
                 return error
     place = f"column {column!r}" if path == column else f"column {column!r}, field {path!r}"
+    if _is_half(member):
+        return DecodeError(
+            f"{place}: {shortened(member.text, _SHOWN_VALUE)} has half of a pair of UTF-16, which is no letter",
+            column=column,
+            hint=_HALF_HINT,
+        )
     return DecodeError(
         f"{place}: cannot read {shortened(member.text, _SHOWN_VALUE)} as {dtype_name(kind)}",
         column=column,
@@ -133,8 +147,15 @@ def _bad_value(column: str, path: str, member: Member, kind: pa.DataType) -> Str
     )
 
 
+def _is_half(member: Member) -> bool:
+    return isinstance(member.value, str) and _HALF.search(member.value) is not None
+
+
 def _unknown(name: str, member: Member) -> SchemaError:
-    kind = pa.int64() if _INTEGER.fullmatch(member.text) else infer_type([member.value])
+    if has_half(member.value):
+        kind = pa.string()
+    else:
+        kind = pa.int64() if _INTEGER.fullmatch(member.text) else infer_type([member.value])
     # The type of an object has no name that could be pasted.
     word = "string" if "struct" in str(kind) else dtype_name(kind)
     return SchemaError(
