@@ -18,7 +18,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from streamframe.errors import StreamError
-from streamframe.formats.ndjson.locating import refused
+from streamframe.formats.ndjson.locating import Unit, refused
 from streamframe.formats.ndjson.mending import mended, scalars_of
 from streamframe.formats.ndjson.parsing import REFUSED, parsed
 from streamframe.formats.ndjson.records import line_offsets
@@ -47,6 +47,8 @@ class Decoding:
         What a record does that cannot be read.
     encoding
         What the text was written in, for what is said of bytes that mean nothing there.
+    unit
+        What holds a record, for what is said of one: a line, or an element of an array.
     """
 
     known: pa.Schema
@@ -55,6 +57,7 @@ class Decoding:
     chosen: bool = False
     errors: Errors = "raise"
     encoding: str = "utf-8"
+    unit: Unit = "line"
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
         """Return the same for fewer columns."""
@@ -155,7 +158,7 @@ class Decoding:
         for line in lines[: index + 1]:
             offset = piece.data.find(line, at)
             at = offset + len(line)
-        error = refused(bytes(lines[index]), self.schema, self.text, strict=self.strict)
+        error = refused(bytes(lines[index]), self.schema, self.text, strict=self.strict, unit=self.unit)
         return error.locate(row=index + 1, byte_offset=piece.byte_offset + offset - piece.start)
 
     @cached_property

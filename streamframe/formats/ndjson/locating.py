@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Literal
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from streamframe.formats.sniffing import ENCODING_HINT, other_format
 from streamframe.formats.wording import not_text, quoted, shortened
 from streamframe.schema import dtype_name
 
+Unit = Literal["line", "element"]
 _INTEGER = re.compile(r"-?\d+")
 _ZONE = re.compile(r"\d(Z|[+-]\d\d(:?\d\d)?)$")
 # Where Python finds half of a pair of UTF-16, it could find no other half.
@@ -26,7 +28,13 @@ _KINDS = {"[": "an array", '"': "text", "t": "a boolean", "f": "a boolean", "n":
 
 
 def refused(
-    line: bytes, schema: pa.Schema, text: frozenset[str], *, strict: bool, encoding: str = "utf-8"
+    line: bytes,
+    schema: pa.Schema,
+    text: frozenset[str],
+    *,
+    strict: bool,
+    encoding: str = "utf-8",
+    unit: Unit = "line",
 ) -> StreamError:
     """Return the error for a line that cannot be read.
 
@@ -42,6 +50,8 @@ def refused(
         Every field must be a column.
     encoding
         What the text was written in.
+    unit
+        What holds a record: a line, or an element of an array.
     """
     try:
         decoded = line.decode()
@@ -51,11 +61,11 @@ def refused(
     if hint := other_format(line):
         return DecodeError("not NDJSON", hint=hint)
     if decoded[0] != "{":
-        return _no_object(decoded)
+        return _no_object(decoded, unit)
     try:
         found = members(decoded)
     except json.JSONDecodeError as error:
-        return _no_json(decoded, error)
+        return _no_json(decoded, error, unit)
     except RecursionError:
         return DecodeError(
             "an object is nested too deeply", hint="no reader of ours goes deeper than some hundred levels."
@@ -65,8 +75,10 @@ def refused(
     )
 
 
-def _no_object(line: str) -> DecodeError:
+def _no_object(line: str, unit: Unit) -> DecodeError:
     hint = "NDJSON has one object in each line: {...}; or all objects stand in one array."
+    if unit == "element":
+        hint = "each element of the array has to be an object: {...}."
     if line[0] == "[":
         hint += " Arrays in arrays have to be taken apart first: jq -c '.[][]'."
     try:
@@ -74,22 +86,28 @@ def _no_object(line: str) -> DecodeError:
     except (ValueError, RecursionError):
         if line[0] != "[":
             return DecodeError(f"not JSON: {shortened(line, _SHOWN_LINE)!r}", hint=hint)
+    holds = "an element is" if unit == "element" else "a line holds"
     return DecodeError(
-        f"a line holds {_KINDS.get(line[0], 'a number')}, not an object: {shortened(line, _SHOWN_LINE)!r}", hint=hint
+        f"{holds} {_KINDS.get(line[0], 'a number')}, not an object: {shortened(line, _SHOWN_LINE)!r}", hint=hint
     )
 
 
-def _no_json(line: str, error: json.JSONDecodeError) -> DecodeError:
+def _no_json(line: str, error: json.JSONDecodeError, unit: Unit) -> DecodeError:
     if error.msg == "Extra data" and line[error.pos] == "{":
-        return DecodeError(
-            f"two objects in one line: {shortened(line, _SHOWN_LINE)!r}",
-            hint="NDJSON has one object in each line; cut it first: jq -c .",
-        )
+        hint = "NDJSON has one object in each line; cut it first: jq -c ."
+        if unit == "element":
+            hint = "a comma is missing between them."
+        return DecodeError(f"two objects in one {unit}: {shortened(line, _SHOWN_LINE)!r}", hint=hint)
     near = line[max(0, error.pos - _SHOWN_VALUE // 2) :]
+    hint = "look at that place."
+    if unit == "line":
+        hint += (
+            " If each object is spread over several lines, join them first: jq -c . "
+            "If the file is one object that holds the rows, take them out: jq -c '.rows[]'."
+        )
     return DecodeError(
-        f"not JSON: {error.msg} at character {error.pos + 1:,} of the line, near {shortened(near, _SHOWN_VALUE)!r}",
-        hint="look at that place. If each object is spread over several lines, join them first: jq -c . "
-        "If the file is one object that holds the rows, take them out: jq -c '.rows[]'.",
+        f"not JSON: {error.msg} at character {error.pos + 1:,} of the {unit}, near {shortened(near, _SHOWN_VALUE)!r}",
+        hint=hint,
     )
 
 
