@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from streamframe.errors import PlanError
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 class GroupedFrame:
     """A frame and what its rows are grouped by; made by `StreamFrame.group_by`."""
 
-    __slots__ = ("_keys", "_plan", "_with")
+    __slots__ = ("_asking", "_keys")
 
-    def __init__(self, plan: Node, keys: tuple[Expr, ...], with_node: Callable[[Node], StreamFrame]) -> None:
-        self._plan = plan
+    def __init__(
+        self, keys: tuple[Expr, ...], asking: Callable[[Sequence[Expr], Callable[[Node], Node]], StreamFrame]
+    ) -> None:
         self._keys = keys
-        self._with = with_node
+        self._asking = asking
 
     def agg(self, *args: object, **results: Aggregate | tuple[str | Expr, str]) -> StreamFrame:
         """Return one row for each group: its keys, then these results, by their names.
@@ -65,7 +66,8 @@ class GroupedFrame:
         if not results:
             raise PlanError("agg needs a result", hint='such as agg(total=("fare", "sum"), n=sf.count()).')
         aggregates = tuple((name, as_aggregate(name, value)) for name, value in results.items())
-        return self._with(GroupBy(self._plan, self._keys, aggregates))
+        operands = [each.operand for _, each in aggregates if each.operand is not None]
+        return self._asking([*self._keys, *operands], lambda plan: GroupBy(plan, self._keys, aggregates))
 
     def __repr__(self) -> str:
         return f"GroupedFrame by {', '.join(map(repr, self._keys)) or 'nothing'}: ends with .agg(...)"

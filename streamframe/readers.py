@@ -146,7 +146,8 @@ def _format_of(given: Paths) -> FileFormat:
             else f"{given.label} has no suffix",
             source=given.label,
             hint=(f"{near} " if near else "")
-            + f"known: {', '.join(_SUFFIXES)}; for others and for directories, use read_csv, read_parquet …",
+            + "call the reader of the format, which takes directories and any name: read_csv, read_ndjson, read_lines, "
+            + f"read_parquet, read_ipc or read_orc; read goes by {', '.join(_SUFFIXES)}.",
         )
     return make()
 
@@ -177,7 +178,7 @@ def read_csv(
     storage_options: Mapping[str, Any] | None = None,
     **foreign: Any,
 ) -> StreamFrame:
-    """Read CSV lazily, in blocks, decoded by every core, within the option `memory`.
+    r"""Read CSV lazily, in blocks, decoded by every core, within the option `memory`.
 
     Parameters
     ----------
@@ -200,7 +201,8 @@ def read_csv(
     na_values
         More spellings of null, beside the usual ones (empty, ``NA``, ``null``, ``NaN``...).
     encoding
-        Any that Python knows. UTF-8 is the fastest: it is not transcoded.
+        Any that Python knows. UTF-8 is the fastest: it is not transcoded. Bytes that mean nothing in it make
+        their record one that cannot be read, and `errors` says what comes of it; rejects show them as ``\x81``.
     skip_rows
         Lines to skip before the header.
     comment
@@ -224,7 +226,7 @@ def read_csv(
         since what is longer is more likely a quote that nobody closed.
     decimal, thousands
         What stands before the fraction of a number, and between its digits: ``decimal=","`` and ``thousands="."``
-        read ``1.234,5``.
+        read ``1.234,5``. Signs beyond ASCII may stand between digits, such as the no-break spaces of French.
     date_format
         How times are written, in the signs of `strptime`: ``"%d.%m.%Y %H:%M"``. ISO 8601 is read as well.
     schema
@@ -339,7 +341,7 @@ def read_ndjson(
         text is its JSON text, with all its digits; blocks with objects or arrays in it are read some
         40 times slower. A column that the sample does not have is added.
     encoding
-        Any that Python knows. UTF-8 is the fastest: it is not transcoded.
+        Any that Python knows, as in `read_csv`. UTF-8 is the fastest: it is not transcoded.
     compression
         ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``, ``"zip"`` or None.
     errors
@@ -556,7 +558,7 @@ def read_lines(
         A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these; any
         fsspec scheme.
     encoding
-        Any that Python knows. UTF-8 is the fastest: it is not transcoded.
+        Any that Python knows, as in `read_csv`. UTF-8 is the fastest: it is not transcoded.
     compression
         ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``, ``"zip"`` or None.
     errors

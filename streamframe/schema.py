@@ -53,6 +53,8 @@ _PYTHON: dict[object, pa.DataType] = {
 # numpy's letters; a byte order may stand before them, since values are written in ours anyway.
 _NUMPY = re.compile(r"[<>=|]?(?:([iuf])([1248])|(b1|\?)|(U[0-9]*|O)|(S[0-9]*)|([mM])8(\[\w+\])?)")
 _LETTERS = {"i": "int", "u": "uint", "f": "float", "m": "timedelta64", "M": "datetime64"}
+# A time zone that is no name.
+_OFFSET = re.compile(r"[+-](?:[01]\d|2[0-3]):?[0-5]\d")
 _VIEWED = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
 # Arrow's own names for types that we call by a clearer one.
 _SPELLED = {"float": "float32", "double": "float64", "halffloat": "float16"}
@@ -211,7 +213,7 @@ def _named(name: str) -> pa.DataType:
 def _with_parameters(text: str) -> pa.DataType | None:
     found = re.fullmatch(r"(?:timestamp|datetime64)\[(s|ms|us|ns)(?:,\s*(?:tz=)?([^\s\]]+))?\]", text)
     if found:
-        return pa.timestamp(found[1], found[2])
+        return pa.timestamp(found[1], found[2] and _known_zone(found[2]))
     found = re.fullmatch(r"(?:duration|timedelta64)\[(s|ms|us|ns)\]", text)
     if found:
         return pa.duration(found[1])
@@ -228,6 +230,26 @@ def _with_parameters(text: str) -> pa.DataType | None:
         return pa.binary(int(found[1]))
     found = re.fullmatch(r"(struct|map)<(.*)>", text, re.DOTALL)
     return _nested(found[1], _pieces(found[2])) if found else None
+
+
+def _known_zone(name: str) -> str:
+    """Return the name of a time zone; raise `SchemaError` if there is none: Arrow only looks when it computes."""
+    # Late: nearly nobody names one.
+    import zoneinfo
+
+    if _OFFSET.fullmatch(name):
+        return name
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        known = zoneinfo.available_timezones()
+        # Where no zones are installed, nobody can tell.
+        if known:
+            near = did_you_mean(name, sorted(known))
+            raise SchemaError(
+                f"the time zone {name!r} is not known", hint=near or 'such as "UTC", "Europe/Paris" or "+01:00".'
+            ) from error
+    return name
 
 
 def _numpy_code(text: str) -> pa.DataType | None:

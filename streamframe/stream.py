@@ -134,8 +134,7 @@ class StreamFrame(Exports):
         0  2   10
         """
         exprs = tuple(as_column(column) for column in _flat(columns))
-        frame, _ = self._telling(exprs)
-        return frame._with(Select(frame._plan, exprs))
+        return self._asking(exprs, lambda plan: Select(plan, exprs))
 
     def drop(self, *columns: str | Sequence[str]) -> StreamFrame:
         """Leave these columns out."""
@@ -346,7 +345,7 @@ class StreamFrame(Exports):
         Parameters
         ----------
         *keys
-            Without any, all rows are one group, even if there are none.
+            Without any, all rows are one group, even if there are none. `sf.source()` groups by file.
 
         Examples
         --------
@@ -357,7 +356,9 @@ class StreamFrame(Exports):
         0  ATL  2  10.0
         1  BOS  1  -3.0
         """
-        return GroupedFrame(self._plan, tuple(as_column(key) for key in _flat(keys)), self._with)
+        exprs = tuple(as_column(key) for key in _flat(keys))
+        self._telling(exprs)  # a source that cannot tell is named here, not behind `agg`
+        return GroupedFrame(exprs, self._asking)
 
     # ------------------------------------------------------------- iterate
 
@@ -518,6 +519,11 @@ class StreamFrame(Exports):
     def _with(self, node: Node) -> StreamFrame:
         # Where the schema is known already, a typo is told at the verb it stands in.
         return StreamFrame(node, None if self._known is None else node.produces(self._known))
+
+    def _asking(self, exprs: Sequence[Expr], make: Callable[[Node], Node]) -> StreamFrame:
+        """Return a frame with a step more, for which `make` gets a plan that tells what these expressions ask."""
+        frame, _ = self._telling(exprs)
+        return frame._with(make(frame._plan))
 
     def _telling(self, exprs: Sequence[Expr]) -> tuple[StreamFrame, tuple[str, ...]]:
         """Return a frame that hands on what the expressions ask of the source, and in which columns."""

@@ -319,3 +319,12 @@ def test_many_small_parquet_files_are_read_side_by_side(tmp_path):
     with sf.options(workers=4):
         for _ in range(5):
             assert frame.to_arrow()["n"].to_pylist() == [n for n in range(60) for _ in range(2)]
+
+
+@pytest.mark.parametrize("path", ["dir/", "dir", "s3://bucket/dir/", "dir/*", "part-00000"])
+def test_a_path_without_a_suffix_is_told_the_readers_that_take_it(path):
+    with pytest.raises(sf.PlanError, match="has no suffix") as caught:
+        sf.read(path)
+    for reader in ("read_csv", "read_ndjson", "read_lines", "read_parquet", "read_ipc", "read_orc"):
+        assert reader in caught.value.hint
+    assert "directories" in caught.value.hint

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+import streamframe as sf
 from streamframe.errors import ColumnNotFoundError, SchemaError
 from streamframe.schema import check_columns, describe_schema, dtype_name, parse_dtype, require_same
 
@@ -146,3 +147,29 @@ def test_the_first_column_that_differs_is_named_with_both_types(other: pa.Schema
     assert caught.value.column == column
     assert message in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "Etc/GMT+5", "+01:00", "-0330"])
+def test_a_time_zone_that_there_is_is_taken(zone):
+    assert parse_dtype(f"timestamp[us, tz={zone}]") == pa.timestamp("us", zone)
+    assert parse_dtype(f"list<datetime64[ns, {zone}]>") == pa.list_(pa.timestamp("ns", zone))
+
+
+@pytest.mark.parametrize("zone", ["Mars/Phobos", "+25:00", "UTC+1", "../../etc/passwd", "/etc/passwd", "Europe"])
+def test_a_time_zone_that_there_is_not_is_told_at_the_call(zone):
+    with pytest.raises(sf.SchemaError, match="the time zone "):
+        sf.read_csv("a.csv", dtype={"t": f"timestamp[us, tz={zone}]"})
+    with pytest.raises(sf.SchemaError, match="is not known"):
+        sf.from_arrow({"t": ["2024-01-01"]}).cast({"t": f"datetime64[ns, {zone}]"})
+
+
+def test_a_time_zone_is_told_the_nearest_name():
+    for wrong, right in (("Europe/Pariss", "Europe/Paris"), ("america/new_york", "America/New_York"), ("utc", "UTC")):
+        with pytest.raises(sf.SchemaError) as caught:
+            parse_dtype(f"timestamp[us, {wrong}]")
+        assert right in caught.value.hint
+
+
+def test_where_no_time_zones_are_installed_any_name_is_taken(monkeypatch):
+    monkeypatch.setattr("zoneinfo.available_timezones", set)
+    assert parse_dtype("timestamp[us, Mars/Phobos]") == pa.timestamp("us", "Mars/Phobos")

@@ -80,7 +80,7 @@ class Pattern:
         found = pc.extract_regex(text, pattern=self._text)
         matches = pc.is_valid(found)
         columns = []
-        for field, column in zip(self.fields, found.flatten(), strict=True):
+        for field, column in zip(self.fields, self._with_nulls(text, found.flatten()), strict=True):
             if field.name in self._types:
                 column = pc.if_else(pc.equal(column, _NOTHING), None, column)
             if field.name in self._times:
@@ -92,6 +92,14 @@ class Pattern:
         if pc.all(matches).as_py():
             return columns, matches
         return [pc.if_else(matches, column, None) for column in columns], matches
+
+    def _with_nulls(self, text: pa.Array, found: list[pa.Array]) -> list[pa.Array]:
+        """Return what the groups found, with null for one that took no part: Arrow has empty text for that."""
+        if not any(pc.any(pc.equal(column, "")).as_py() for column in found):
+            return found
+        # A second look, so only where something is empty; then where a group was found tells whether it was.
+        spans = pc.extract_regex_span(text, pattern=self._text).flatten()
+        return [pc.if_else(pc.is_valid(span), column, None) for column, span in zip(found, spans, strict=True)]
 
     def __repr__(self) -> str:
         if self._name:

@@ -31,6 +31,8 @@ class FileFormat(ABC):
     suffixes: ClassVar[tuple[str, ...]] = ()
     # Types are not written down in the file: any that the text can be read as may be expected.
     text: ClassVar[bool] = False
+    # Each record starts at a byte of its own: a scan may also want the column `fact_column("byte_offset")`.
+    located: ClassVar[bool] = False
 
     @property
     def quarantines(self) -> bool:

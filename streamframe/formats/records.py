@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamframe.errors import BudgetError, ResumeError
 from streamframe.io.stream import ByteStream
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Large enough to infer types from, small enough to be there at once.
 FIRST_BLOCK_BYTES = 256 * 1024
@@ -21,6 +24,7 @@ FIRST_BLOCK_BYTES = 256 * 1024
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 # How long we wait for the rest of a block, all reads together, before we hand over what is there.
 PATIENCE_S = 0.2
+_NEWLINE = 0x0A
 
 
 class Piece(NamedTuple):
@@ -221,3 +225,13 @@ class LineRecords(Records):
 
     def _end_of_file(self, stop: int) -> int:
         return self._filled
+
+
+def line_starts(piece: Piece) -> np.ndarray[Any, Any]:
+    """Return the positions in `piece.data` at which its lines start."""
+    import numpy as np
+
+    content = np.frombuffer(piece.data, np.uint8, piece.stop - piece.start, piece.start)
+    starts = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(content == _NEWLINE) + 1])
+    # Behind the newline that ends the piece no line starts.
+    return starts[: np.searchsorted(starts, len(content))] + piece.start

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import pyarrow as pa
 
 from streamframe.errors import PlanError, did_you_mean
+from streamframe.io.transcode import with_escapes
 from streamframe.plan.source import REJECTS, Decoded
 
 Errors = Literal["raise", "null", "skip", "quarantine"]
@@ -52,7 +53,7 @@ class Reject:
     reason : str
         What is wrong with it.
     record : bytes
-        The record as it stands in the file.
+        The record as it stands in the file; in an encoding other than UTF-8, as it was passed on.
     """
 
     row: int
@@ -73,11 +74,13 @@ class Salvaged(NamedTuple):
     rejects: Sequence[Reject] = ()
     nulled: int = 0
 
-    def decoded(self, label: str) -> Decoded:
-        """Return the same for an engine; `label` names the file."""
+    def decoded(self, label: str, encoding: str = "utf-8") -> Decoded:
+        """Return the same for an engine; `label` names the file, whose text was written in `encoding`."""
         rejects = None
         if self.rejects:
             rows = [{"source": label, **vars(each)} for each in self.rejects]
+            if encoding != "utf-8":
+                rows = [{**row, "record": with_escapes(row["record"])} for row in rows]
             rejects = pa.RecordBatch.from_pylist(rows, schema=REJECTS)
         return Decoded(self.data, self.records, places=self.places, rejects=rejects, nulled=self.nulled)
 

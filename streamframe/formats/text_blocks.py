@@ -15,7 +15,7 @@ from streamframe.formats.records import Piece, Records
 from streamframe.formats.rejects import Errors, Salvaged
 from streamframe.plan.context import RunContext
 from streamframe.plan.report import Completeness
-from streamframe.plan.source import Block, BlockReader, Decoded
+from streamframe.plan.source import Block, BlockReader, Decoded, fact_column, fact_type
 from streamframe.schema import check_columns
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ class Decoding(Protocol):
         """What a record does that cannot be read."""
         ...
 
+    @property
+    def encoding(self) -> str:
+        """What the text was written in; here it is UTF-8."""
+        ...
+
     def narrowed(self, schema: pa.Schema) -> Decoding:
         """Return the same for fewer columns."""
         ...
@@ -56,6 +61,10 @@ class Decoding(Protocol):
         """Return what is left of a piece that `batch` has refused."""
         ...
 
+    def offsets(self, piece: Piece) -> pa.Int64Array:
+        """Return where each record of a piece starts in the file, also of those that cannot be read."""
+        ...
+
 
 class OpenText(OpenFile):
     """A text file whose first records were read, and are kept."""
@@ -72,15 +81,18 @@ class OpenText(OpenFile):
 
     def read(self, scan: Scan, *, part: int) -> TextReader:
         decoding = self.decoding
+        place = fact_column("byte_offset")
+        located = scan.columns is not None and place in scan.columns
         if scan.columns is not None:
-            check_columns(scan.columns, decoding.schema)
+            check_columns([name for name in scan.columns if name != place], decoding.schema)
             decoding = decoding.narrowed(pa.schema([field for field in self.schema if field.name in scan.columns]))
         if scan.limit is not None:
             self._records.limit_size(scan.limit * _BYTES_PER_WANTED_ROW)
         if scan.start is not None:
             self._records.go_to(scan.start.token)
         self._handed_over = True
-        return TextReader(self._records, decoding, part=part, rows_before=scan.start.rows if scan.start else 0)
+        rows_before = scan.start.rows if scan.start else 0
+        return TextReader(self._records, decoding, part=part, rows_before=rows_before, located=located)
 
     def unfit_columns(self, names: Collection[str], context: RunContext) -> frozenset[str]:
         # What is taken cannot be given back.
@@ -116,11 +128,14 @@ class DecodedRatio:
 
 
 class TextReader(BlockReader):
-    """The blocks of one file."""
+    """The blocks of one file; `located` ones have a column more, behind the others: `fact_column("byte_offset")`."""
 
-    def __init__(self, records: Records, decoding: Decoding, *, part: int, rows_before: int = 0) -> None:
+    def __init__(
+        self, records: Records, decoding: Decoding, *, part: int, rows_before: int = 0, located: bool = False
+    ) -> None:
         self._records = records
         self._rows_before = rows_before
+        self._located = located
         self._decoding = decoding
         self._part = part
         self._ratio = DecodedRatio()
@@ -157,7 +172,8 @@ class TextReader(BlockReader):
         piece = self._records.take_piece()
         if piece is None:
             return None
-        return TextBlock(piece, self._decoding, self._ratio, part=self._part, label=self._records.stream.label)
+        label = self._records.stream.label
+        return TextBlock(piece, self._decoding, self._ratio, part=self._part, label=label, located=self._located)
 
     def close(self) -> None:
         self._records.stream.close()
@@ -166,9 +182,12 @@ class TextReader(BlockReader):
 class TextBlock(Block):
     """Some complete records."""
 
-    def __init__(self, piece: Piece, decoding: Decoding, ratio: DecodedRatio, *, part: int, label: str) -> None:
+    def __init__(
+        self, piece: Piece, decoding: Decoding, ratio: DecodedRatio, *, part: int, label: str, located: bool
+    ) -> None:
         self._piece: Piece | None = piece
         self._decoding = decoding
+        self._located = located
         self._ratio = ratio
         self._end = piece.byte_offset + piece.stop - piece.start
         self.nbytes = len(piece.data) + int((piece.stop - piece.start) * ratio.value)
@@ -180,6 +199,8 @@ class TextBlock(Block):
         if piece is None:
             raise RuntimeError("a block is decoded once: its bytes are let go of")
         made = self._decoded(piece)
+        if self._located:
+            made = made._replace(data=self._with_offsets(made, piece))
         self._ratio.learn(piece.stop - piece.start, held_bytes(made.data))
         return made
 
@@ -192,7 +213,16 @@ class TextBlock(Block):
                     raise
             else:
                 return Decoded(data, data.num_rows)
-        return self._decoding.salvaged(piece).decoded(self.label)
+        return self._decoding.salvaged(piece).decoded(self.label, self._decoding.encoding)
+
+    def _with_offsets(self, made: Decoded, piece: Piece) -> pa.RecordBatch:
+        offsets = self._decoding.offsets(piece)
+        if len(offsets) != made.records:
+            # Two ways to find records must agree; wrong places would be worse than none.
+            raise RuntimeError(f"{len(offsets)} places for {made.records} records: a bug of streamframe")
+        offsets = offsets if made.places is None else offsets.take(made.places)
+        field = pa.field(fact_column("byte_offset"), fact_type("byte_offset"))
+        return pa.RecordBatch.from_arrays([*made.data.columns, offsets], schema=made.data.schema.append(field))
 
     def mark(self, rows: int) -> Mark:
         return Mark(part=self.part, token=self._end, rows=rows)

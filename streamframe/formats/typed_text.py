@@ -32,6 +32,7 @@ class TypedText(FileFormat):
     """
 
     text: ClassVar[bool] = True
+    located: ClassVar[bool] = True
 
     dtype: Mapping[str, Any] | tuple[tuple[str, pa.DataType], ...] = ()
     errors: Errors = "raise"

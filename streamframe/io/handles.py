@@ -35,7 +35,7 @@ class Handle:
         self.start = int(file.tell()) if self.seekable else 0
         # Of a file that cannot seek: the stream to go on with, and whether one is out.
         self.parked: ByteStream | None = None
-        self.parked_as: tuple[str | None, str] | None = None
+        self.parked_as: tuple[str | None, str, bool] | None = None
         self.taken = False
 
     @property
@@ -95,9 +95,11 @@ class HandleLocation(Location):
     def replayable(self) -> bool:
         return self.handle.seekable
 
-    def open_stream(self, *, compression: str | None = "infer", encoding: str = "utf-8") -> ByteStream:
+    def open_stream(
+        self, *, compression: str | None = "infer", encoding: str = "utf-8", lenient: bool = False
+    ) -> ByteStream:
         if self.handle.seekable:
-            return super().open_stream(compression=compression, encoding=encoding)
+            return super().open_stream(compression=compression, encoding=encoding, lenient=lenient)
         handle = self.handle
         with handle.lock:
             if handle.taken:
@@ -106,15 +108,15 @@ class HandleLocation(Location):
                     source=self.label,
                     hint="pass a path, or keep the rows with to_arrow() or to_parquet().",
                 )
-            if handle.parked and handle.parked_as != (compression, encoding):
+            if handle.parked and handle.parked_as != (compression, encoding, lenient):
                 raise PlanError(
                     f"{self.label} cannot seek, and its start was read with other options",
-                    hint="pass the same compression and encoding each time.",
+                    hint="pass the same compression, encoding and errors each time.",
                 )
             parked, handle.parked = handle.parked, None
-            handle.parked_as = (compression, encoding)
+            handle.parked_as = (compression, encoding, lenient)
             handle.taken = True
-        stream = parked or super().open_stream(compression=compression, encoding=encoding)
+        stream = parked or super().open_stream(compression=compression, encoding=encoding, lenient=lenient)
         return _OneShotStream(stream, handle)
 
     def open_ranged(self) -> RangedFile:

@@ -78,7 +78,9 @@ class Location(ABC):
         """
         return (self,)
 
-    def open_stream(self, *, compression: str | None = "infer", encoding: str = "utf-8") -> ByteStream:
+    def open_stream(
+        self, *, compression: str | None = "infer", encoding: str = "utf-8", lenient: bool = False
+    ) -> ByteStream:
         """Open the content, decompressed and as UTF-8.
 
         Parameters
@@ -87,6 +89,9 @@ class Location(ABC):
             ``"infer"`` goes by the suffix, None reads the bytes as they are.
         encoding
             What the text is written in. UTF-8 passes through unchecked and untouched, its BOM too.
+        lenient
+            Bytes that mean nothing in another encoding are passed on as something that is no UTF-8,
+            which `transcode.with_escapes` makes visible.
 
         Raises
         ------
@@ -99,7 +104,7 @@ class Location(ABC):
         codec = self._codec(compression)
         encoding = checked_encoding(encoding)
         stream = self._open_content(codec)
-        return stream if encoding == "utf-8" else TranscodedStream(stream, encoding)
+        return stream if encoding == "utf-8" else TranscodedStream(stream, encoding, lenient=lenient)
 
     @property
     def identity_is_cheap(self) -> bool:

@@ -36,8 +36,8 @@ REJECTS = pa.schema(
         ("record", pa.binary()),
     ]
 )
-# What a source can tell of a row beside its columns: its file, and its number there, from 1.
-SourceFact = Literal["path", "row"]
+# What a source can tell of a row beside its columns: its file, its number there, from 1, and where its record starts.
+SourceFact = Literal["path", "row", "byte_offset"]
 
 
 def fact_column(fact: SourceFact) -> str:

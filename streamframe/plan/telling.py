@@ -1,4 +1,4 @@
-"""What only the source knows of a row: its file, and its number there.
+"""What only the source knows of a row: its file, its number there, and where its record starts.
 
 Rule: nothing is carried along unless somebody asks. Who asks makes the scan add a column, which the
 steps between hand on, and which ends in the step that asked.
@@ -28,13 +28,14 @@ def source(fact: SourceFact = "path") -> Expr:
     fact
         ``"path"``: the file's path or URI, without secrets. ``"row"``: the row's number in its file,
         from 1 (a header is not counted), as errors count it; then Parquet row groups are not spared,
-        since all rows before it are counted. There is no byte offset: only some formats have one for
-        each row.
+        since all rows before it are counted. ``"byte_offset"``: where its record starts in the file, as
+        errors and rejects tell it: in the decompressed text, as UTF-8 if `encoding` is another. Only
+        records of text have such a place: CSV, NDJSON, arrays of JSON, and lines.
 
     Raises
     ------
     PlanError
-        If there is no such fact; and by the verb, if the frame reads no files, or if a step between
+        If there is no such fact; and by the verb, if the source cannot tell it, or if a step between
         makes other rows of them, as `group_by`, `concat` and `map_batches` do: ask before it.
 
     Examples
@@ -43,7 +44,7 @@ def source(fact: SourceFact = "path") -> Expr:
     >>> flights = sf.read_csv("flights-*.csv").with_columns(file=sf.source(), row=sf.source("row"))
     """
     if fact not in get_args(SourceFact):
-        raise PlanError(f"source needs 'path' or 'row', got {fact!r}")
+        raise PlanError(f"source needs 'path', 'row' or 'byte_offset', got {fact!r}")
     name = fact_column(fact)
     text = "source()" if fact == "path" else f"source({fact!r})"
     return Expr(pc.field(name), frozenset([name]), text, name=fact, column=name)
@@ -85,6 +86,12 @@ def _telling(plan: Node, fact: SourceFact) -> Node:
         (node,) = node.inputs
     told = node.scan.source.telling(fact)
     if told is None:
-        raise PlanError(f"source({fact!r}) needs rows of files, which {node.describe()} does not read")
+        numbered = node.scan.source.telling("row") is not None
+        raise PlanError(
+            f"source({fact!r}) needs rows of {'text ' * numbered}files, which {node.describe()} does not read",
+            hint='the formats that have byte offsets are CSV, NDJSON, JSON and lines; ask for sf.source("row") here.'
+            if numbered
+            else None,
+        )
     scan: Node = dataclasses.replace(node.scan, source=told)
     return reduce(lambda below, step: step.with_inputs(below), reversed(above), scan)

@@ -81,7 +81,9 @@ class Files(Source):
             return found
         return pa.schema([*found, *((fact_column(fact), fact_type(fact)) for fact in self.facts)])
 
-    def telling(self, fact: SourceFact) -> Self:
+    def telling(self, fact: SourceFact) -> Self | None:
+        if fact == "byte_offset" and not self.format.located:
+            return None
         return self if fact in self.facts else dataclasses.replace(self, facts=(*self.facts, fact))
 
     def open(self, context: RunContext) -> OpenSource:
@@ -249,8 +251,12 @@ class _OpenFiles(OpenSource):
         label = self._parts.locations[part].label
         # A name that is no UTF-8 shows its bytes.
         constants[fact_column("path")] = pa.scalar(label.encode(errors="backslashreplace").decode())
+        place = fact_column("byte_offset")
+        located = place in names
         own = [one for one in found if one.name in names and one.name not in constants]
-        if wanted.equals(pa.schema(own)):
+        if located:
+            own.append(pa.field(place, fact_type("byte_offset")))
+        elif wanted.equals(pa.schema(own)):
             return started(opened.read(scan, part=part), scan.start)
         numbered = fact_column("row") in names
         # Rows are counted from the start of the file, and statistics are of the types in the file.

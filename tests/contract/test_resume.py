@@ -14,7 +14,7 @@ import pytest
 
 import streamframe as sf
 from streamframe.testing import page, serve
-from tests.contract.parts import SOURCES, TRANSFORMS, csv_bytes, parquet_bytes, table
+from tests.contract.parts import SOURCES, TRANSFORMS, csv_bytes, ndjson_bytes, parquet_bytes, table
 
 ROWS = 40_000
 # Plans whose steps count, one above the other, each on a frame of `table`.
@@ -67,6 +67,14 @@ def test_every_source_goes_on_behind_any_batch(tmp_path, name):
 def test_every_transform_goes_on_behind_any_batch(tmp_path, name):
     frame = TRANSFORMS[name][0](sf.from_arrow(table(9_000)))
     resumed_everywhere(frame, frame.to_arrow().to_pylist(), least=1)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ndjson"])
+def test_places_of_records_go_on_behind_any_batch(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes({"csv": csv_bytes, "ndjson": ndjson_bytes}[suffix](table(ROWS)))
+    frame = sf.read(path).select("id", sf.source("byte_offset"), sf.source("row"))
+    resumed_everywhere(frame, frame.to_arrow().to_pylist())
 
 
 @pytest.mark.parametrize("name", PLANS)

@@ -141,7 +141,8 @@ def main(out: Path | None) -> None:
             *table(),
             "",
             'A column whose type changes later is text from its first row on with `on_widen="string"`, at the price of',
-            'a second reading; records that cannot be read are counted and kept aside with `errors="quarantine"`.',
+            'a second reading; records that cannot be read are counted and kept aside with `errors="quarantine"`,',
+            "also those with bytes that mean nothing in the declared `encoding=`.",
             "",
         ]
     )

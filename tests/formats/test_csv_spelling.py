@@ -33,6 +33,20 @@ def test_groups_in_quotes_are_numbers_where_the_comma_separates_fields():
     assert found == {"a": [1234.5, 12.0], "b": ["x", "y"]}
 
 
+@pytest.mark.parametrize("thousands", ["\u202f", "\u00a0", "\u2009", "\u2019", "\u066c", "'", " "])
+@pytest.mark.parametrize("errors", ["raise", "quarantine"])
+def test_groups_may_be_told_by_signs_beyond_ascii(thousands, errors):
+    text = "n;x\n1_234;12_345,5\n-1_234_567;_1,0\n12;\n".replace("_", thousands)
+    options = {"sep": ";", "decimal": ",", "thousands": thousands, "errors": errors}
+    for encoding in {"utf-8", "cp1252" if thousands in "\u00a0\u2019' " else "utf-16"}:
+        found = read(text.encode(encoding), encoding=encoding, **options).to_arrow()
+        assert found.to_pydict() == {"n": [1234, -1234567, 12], "x": [12345.5, 1.0, None]}
+    bad = text + "12z;1\n"
+    told = read(bad.encode(), **options | {"errors": "quarantine"}, dtype={"n": "int64"})
+    assert told.to_arrow()["n"].to_pylist() == [1234, -1234567, 12]
+    assert told.rejects().to_arrow()["column"].to_pylist() == ["n"]
+
+
 def test_text_stays_text():
     assert read(b'a\n"1,234"\nx\n', thousands=",").to_arrow()["a"].to_pylist() == ["1,234", "x"]
     assert read(b'a\n"1,234"\n', thousands=",", dtype={"a": "string"}).to_arrow()["a"].to_pylist() == ["1,234"]
@@ -75,6 +89,8 @@ def test_only_one_column_of_many_is_read():
     [
         ({"decimal": ",,"}, "decimal needs one character"),
         ({"thousands": "1"}, "thousands needs one character"),
+        ({"thousands": "é"}, "thousands needs one character"),
+        ({"decimal": "\u066b"}, "decimal needs one character"),
         ({"thousands": "."}, "decimal and thousands are both"),
         ({"date_format": "day"}, "date_format needs a format"),
         ({"date_format": {"a": "%d"}}, "single columns"),
@@ -88,3 +104,17 @@ def test_only_one_column_of_many_is_read():
 def test_what_cannot_be_meant_is_told_at_the_call(options, told):
     with pytest.raises(sf.PlanError, match=told):
         sf.read_csv("a.csv", **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"thousands": ","}, {"errors": "skip"}])
+def test_hexadecimal_numbers_are_text_unless_a_type_is_given(options):
+    data = b"id,at,n\n1,0x10,\n2,0XfF,7\n"
+    found = read(data, **options).to_arrow()
+    assert found.schema.types == [pa.int64(), pa.string(), pa.int64()]
+    assert found["at"].to_pylist() == ["0x10", "0XfF"]
+    assert read(data, dtype={"at": "int64"}, **options).to_arrow()["at"].to_pylist() == [16, 255]
+
+
+def test_one_hexadecimal_number_at_the_end_of_a_file_makes_its_column_text(tmp_path):
+    (tmp_path / "a.csv").write_text("n\n" + "1234567\n" * 100_000 + "0x10\n")
+    assert sf.read_csv(tmp_path / "a.csv").schema.field("n").type == pa.string()

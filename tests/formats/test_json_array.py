@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pyarrow as pa
@@ -63,10 +64,10 @@ def test_an_array_that_is_cut_off_is_truncated(rows, layout, where):
         ('[{"n":1}}', "brackets do not match", 8),
         ('[{"n":1}, {"n":]}]', "brackets do not match", 16),
         ('[{"n":1}, {"n":[}]]', "not JSON", 10),
-        ('[{"n":1} {"n":2}]', "two objects in one line", 1),
-        ('[{"n":1}, 5]', "holds a number, not an object", 10),
-        ("[null]", "holds null, not an object", 1),
-        ('[{"n":1}, [{"n":1}]]', "holds an array, not an object", 10),
+        ('[{"n":1} {"n":2}]', "two objects in one element", 1),
+        ('[{"n":1}, 5]', "is a number, not an object", 10),
+        ("[null]", "is null, not an object", 1),
+        ('[{"n":1}, [{"n":1}]]', "is an array, not an object", 10),
         ('[{"n":1},\n {"n":"oops"}]', "column 'n': cannot read \"oops\" as int64", 11),
         ('[{"a":"x\ny"}]', "not JSON", 1),
     ],
@@ -187,3 +188,27 @@ def test_the_place_of_an_error_is_right_far_behind_the_start():
     error = failure(text[:at] + "," + text[at:])
     assert error.byte_offset == at
     assert "no element before it" in error.message
+
+
+@pytest.mark.parametrize(
+    ("element", "told", "hint"),
+    [
+        (b"3", "an element is a number, not an object: '3'", "each element of the array"),
+        (b"[1]", "an element is an array", "taken apart first"),
+        (b'{"a" 1}', "at character 6 of the element", "look at that place."),
+        (b'{"a":1}{"a":2}', "two objects in one element", "a comma is missing"),
+    ],
+)
+@pytest.mark.parametrize("first", [b'{"a":1},\n', b""])
+def test_what_is_wrong_with_an_element_is_not_said_of_a_line(first, element, told, hint):
+    data = b"[" + first + element + b"]"
+    with pytest.raises(sf.DecodeError) as caught:
+        sf.read_ndjson(io.BytesIO(data)).to_arrow()
+    assert told in caught.value.message
+    assert hint in caught.value.hint
+    assert "line" not in f"{caught.value.message} {caught.value.hint}"
+    assert caught.value.byte_offset == data.index(element)
+    frame = sf.read_ndjson(io.BytesIO(data), dtype={"a": "int64"}, errors="quarantine")
+    if first:
+        (reject,) = frame.rejects().to_arrow().to_pylist()
+        assert told in reject["reason"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import streamframe as sf
 from streamframe.errors import DecodeError, SchemaError, StreamError
 from streamframe.formats.ndjson import NdjsonFormat
 from tests.formats.scripted import batches, open_file, read_table, scan_of, scripted
@@ -61,7 +63,7 @@ def failure(text: str | bytes, schema: pa.Schema | None = SCHEMA, **options: obj
         ("{'a':1}", "not JSON: Expecting property name", "look at that place"),
         ('{"a":1},', "not JSON: Extra data", None),
         ('{"b":"\t"}', "not JSON: Invalid control character at", None),
-        ('{"b":"\\ud800"}', "column 'b': cannot read \"\\ud800\" as string", None),
+        ('{"b":"\\ud800"}', "column 'b': \"\\ud800\" has half of a pair of UTF-16", "write both halves"),
         ("null", "a line holds null, not an object", "one object in each line"),
         ("17", "a line holds a number, not an object", "one object in each line"),
         ('"x"', "a line holds text, not an object", "one object in each line"),
@@ -203,3 +205,30 @@ def test_damaged_bytes_are_an_error_or_what_the_json_module_reads(edits, block_b
     rows = [json.loads(line) for line in lines if line.strip()]
     assert all(set(row) <= set(SCHEMA.names) for row in rows)
     assert table.to_pylist() == pa.Table.from_pylist(rows, schema=SCHEMA).to_pylist()
+
+
+@pytest.mark.parametrize("dtype", [None, {"a": "string"}])
+def test_half_of_a_pair_is_told_as_such_and_the_hint_helps(dtype):
+    data = b'{"a":"x"}\n{"a":"z\\ud800"}\n{"a":"\\ud83d\\ude00"}\n'
+    with pytest.raises(sf.DecodeError, match="half of a pair of UTF-16") as caught:
+        sf.read_ndjson(io.BytesIO(data), dtype=dtype).to_arrow()
+    assert (caught.value.column, caught.value.row) == ("a", 2)
+    assert "dtype" not in caught.value.hint
+    assert r"\ufffd" in caught.value.hint
+    assert "quarantine" in caught.value.hint
+    kept = sf.read_ndjson(io.BytesIO(data), dtype=dtype, errors="quarantine")
+    assert kept.to_arrow()["a"].to_pylist() == ["x", "\U0001f600"]
+    assert kept.rejects().to_arrow()["reason"].to_pylist()[0].startswith("column 'a': \"z")
+    nulled = sf.read_ndjson(io.BytesIO(data), dtype=dtype, errors="null")
+    assert nulled.to_arrow()["a"].to_pylist() == ["x", None, "\U0001f600"]
+
+
+@pytest.mark.parametrize("first", [b'{"a":1}\n', b""])
+@pytest.mark.parametrize("line", [b'{"a":2,"\\ud800":3}', b'{"a":2,"o":{"\\udc00":3}}'])
+def test_a_name_with_half_of_a_pair_is_an_error_of_ours(first, line):
+    with pytest.raises(sf.StreamError, match=r"half of a pair|is new"):
+        sf.read_ndjson(io.BytesIO(first + line)).to_arrow()
+    kept = sf.read_ndjson(io.BytesIO(first + line), dtype={"a": "int64"}, errors="quarantine")
+    if first:
+        assert kept.to_arrow()["a"].to_pylist() == [1]
+        assert kept.rejects().to_arrow()["record"].to_pylist() == [line]

@@ -72,6 +72,26 @@ def test_it_can_be_asked_for_twice_and_computed_with(frame):
     assert "file=source()" in repr(asked)
 
 
+def test_groups_are_made_by_file_as_by_a_column_of_it(frame):
+    column = frame.with_columns(path=sf.source()).group_by("path").agg(n=sf.count(), last=("n", "max")).to_arrow()
+    asked = frame.group_by(sf.source()).agg(n=sf.count(), last=(sf.source("row"), "max"))
+    assert asked.to_arrow() == column
+    assert column.column_names == ["path", "n", "last"]
+    assert column["n"].to_pylist() == column["last"].to_pylist() == [ROWS, ROWS]
+    # Also where the schema is known by now.
+    assert frame.columns == ["n", "text"]
+    known = frame.group_by(sf.source().alias("file"), (sf.source("row") % 2).alias("odd")).agg(n=sf.count("text"))
+    assert known.columns == ["file", "odd", "n"]
+    assert known.to_arrow()["n"].to_pylist() == [ROWS // 2] * 4
+    assert "group_by(source()" in repr(asked)
+
+
+def test_one_result_over_all_files_may_ask_too(frame):
+    assert frame.group_by().agg(
+        files=(sf.source(), "count"), last=(sf.source("row"), "max")
+    ).to_arrow().to_pylist() == [{"files": 2 * ROWS, "last": ROWS}]
+
+
 def test_it_stands_beside_keys_of_the_path(tmp_path):
     (tmp_path / "year=2024").mkdir()
     pq.write_table(pa.table({"n": [1]}), tmp_path / "year=2024" / "a.parquet")
@@ -115,8 +135,13 @@ def test_a_block_that_fails_takes_none_with_it_that_stands_before_it():
         (lambda frame: sf.from_arrow(pa.table({"a": [1]})).with_columns(f=sf.source()), "needs rows of files"),
         (lambda frame: sf.concat([frame, frame]).with_columns(f=sf.source()), "not known behind concat"),
         (lambda frame: frame.map_batches(lambda batch: batch).with_columns(f=sf.source()), "not known behind map_batc"),
+        (lambda frame: sf.concat([frame, frame]).group_by(sf.source()), "not known behind concat"),
+        (
+            lambda frame: sf.concat([frame, frame]).group_by().agg(n=(sf.source("row"), "max")),
+            "not known behind concat",
+        ),
         (lambda frame: frame.filter(sf.source("row") > 1), "make it a column first"),
-        (lambda frame: sf.source("byte_offset"), "'path' or 'row'"),
+        (lambda frame: sf.source("offset"), "'path', 'row' or 'byte_offset'"),
     ],
 )
 def test_where_it_cannot_be_told_the_verb_says_so(ask, told):

@@ -6,6 +6,8 @@ import datetime
 import io
 import re
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 import streamframe as sf
@@ -113,3 +115,20 @@ def test_a_column_that_is_there_already_is_not_replaced():
         sf.from_arrow({"line": ["a=1"], "key": [1]}).extract(PATTERN).to_arrow()
     with pytest.raises(sf.SchemaError, match="needs text"):
         sf.from_arrow({"line": [1]}).extract(PATTERN).to_arrow()
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_a_group_that_takes_no_part_is_null_and_one_that_finds_nothing_is_empty(kind):
+    lines = pa.table({"line": pa.array(["a1", "a", "b", "", None], kind)})
+    found = sf.from_arrow(lines).extract(r"^(?:(?P<l>a)(?P<n>\d)?(?P<rest>x*)|(?P<b>b|))$").to_arrow().to_pydict()
+    assert found == {
+        "l": ["a", "a", None, None, None],
+        "n": ["1", None, None, None, None],
+        "rest": ["", "", None, None, None],
+        "b": [None, None, "b", "", None],
+    }
+    # As in pandas.
+    told = pd.Series(["a1", "a", "b", ""]).str.extract(r"^(?:(?P<l>a)(?P<n>\d)?(?P<rest>x*)|(?P<b>b|))$")
+    assert {name: values[:4] for name, values in found.items()} == {
+        name: [None if pd.isna(value) else value for value in told[name]] for name in told
+    }

@@ -40,6 +40,8 @@ class Decoding:
         How values are spelled.
     errors
         What a record does that cannot be read.
+    encoding
+        What the text was written in, for what is said of bytes that mean nothing there.
     """
 
     dialect: Dialect
@@ -47,6 +49,7 @@ class Decoding:
     schema: pa.Schema
     spelling: Spelling = _USUAL
     errors: Errors = "raise"
+    encoding: str = "utf-8"
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
         return replace(self, schema=schema)
@@ -92,6 +95,13 @@ class Decoding:
         from streamframe.formats.csv.salvage import salvaged
 
         return salvaged(piece, self)
+
+    def offsets(self, piece: Piece) -> pa.Int64Array:
+        """Return where each record of a piece starts in the file."""
+        # Late: only who asks for places needs it.
+        from streamframe.formats.csv.places import record_offsets
+
+        return record_offsets(piece, self.dialect)
 
     @property
     def no_rows(self) -> pa.RecordBatch:

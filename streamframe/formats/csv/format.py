@@ -134,7 +134,9 @@ class CsvFormat(TypedText):
         self, location: Location, expected: pa.Schema | None, block_bytes: int, *, surveyed: bool = False
     ) -> OpenFile:
         dialect = Dialect(self.sep, self.quotechar, self.escapechar, self.comment)
-        stream = location.open_stream(compression=self.compression, encoding=self.encoding)
+        stream = location.open_stream(
+            compression=self.compression, encoding=self.encoding, lenient=self.errors != "raise"
+        )
         records = CsvRecords(stream, dialect, block_bytes=block_bytes)
         records.allow_records_of(self.max_record_bytes)
         opened = OpenText(records)
@@ -149,7 +151,7 @@ class CsvFormat(TypedText):
         self, records: CsvRecords, dialect: Dialect, expected: pa.Schema | None, *, surveyed: bool
     ) -> Decoding:
         types: dict[str, pa.DataType] = dict(self.dtype)
-        spelling = self._spelling
+        spelling, encoding = self._spelling, checked_encoding(self.encoding)
         records.skip(BOM)
         for _ in range(self.skip_rows):
             records.skip_line()
@@ -162,6 +164,7 @@ class CsvFormat(TypedText):
             header=self.header,
             names=None if self.names is None else tuple(self.names),
             expected=expected,
+            encoding=encoding,
         )
         records.lenient = lenient
         if expected is None and not surveyed:
@@ -181,7 +184,7 @@ class CsvFormat(TypedText):
                 settled=not surveyed,
                 lenient=records.lenient,
             )
-        return Decoding(dialect, names, expected, spelling, self.errors)
+        return Decoding(dialect, names, expected, spelling, self.errors, encoding)
 
 
 def _require_readable(name: str, kind: pa.DataType) -> None:

@@ -16,10 +16,19 @@ from streamframe.errors import DecodeError, EmptyFileError, SchemaError
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.records import CsvRecords
 from streamframe.formats.sniffing import BOM, ENCODING_HINT, other_format, wide_text
+from streamframe.io.transcode import with_escapes
+
+_WITHOUT_IT = "Or go without that line: skip_rows=1, header=False, names=[...]."
 
 
 def read_names(
-    records: CsvRecords, dialect: Dialect, *, header: bool, names: tuple[str, ...] | None, expected: pa.Schema | None
+    records: CsvRecords,
+    dialect: Dialect,
+    *,
+    header: bool,
+    names: tuple[str, ...] | None,
+    expected: pa.Schema | None,
+    encoding: str = "utf-8",
 ) -> tuple[str, ...]:
     """Return the columns as they stand in the file, and pass over the header line.
 
@@ -54,7 +63,7 @@ def read_names(
     try:
         found = _fields(text, dialect) if header else [f"f{index}" for index in range(_count(text, dialect))]
     except UnicodeDecodeError as error:
-        raise _not_text(label, offset, text) from error
+        raise _not_text(label, offset, text, encoding) from error
     if header:
         records.skip_record(text)
     if names is not None and len(names) != len(found):
@@ -135,10 +144,9 @@ def _parsed(text: bytes, dialect: Dialect, *, autogenerate_column_names: bool) -
     )
 
 
-def _not_text(label: str, offset: int, text: bytes) -> DecodeError:
-    return DecodeError(
-        f"the header line of {label} is not UTF-8 text",
-        source=label,
-        byte_offset=offset,
-        hint=other_format(text) or ENCODING_HINT,
-    )
+def _not_text(label: str, offset: int, text: bytes, encoding: str = "utf-8") -> DecodeError:
+    if encoding == "utf-8":
+        what, hint = "UTF-8 text", other_format(text) or ENCODING_HINT
+    else:
+        what, hint = f"{encoding} text: {with_escapes(text).strip()!r}", f"{ENCODING_HINT} {_WITHOUT_IT}"
+    return DecodeError(f"the header line of {label} is not {what}", source=label, byte_offset=offset, hint=hint)

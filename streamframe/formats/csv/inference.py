@@ -2,7 +2,7 @@
 
 Rules: Arrow looks at each sample; samples are unified upward, and what does not fit together is
 text. So is a column without a single value: nothing else can hold what may still come. So are
-integers beyond 64 bits, which Arrow would round to floats, and one warning tells.
+integers beyond 64 bits, which Arrow would round to floats, and one warning tells; and so is ``0x10``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from streamframe.formats.csv.spelling import Spelling
 from streamframe.formats.records import Piece
 
 _BEYOND_INT64 = r"^[+-]?\d{19,}$"  # and Arrow took it for a float
+_HEXADECIMAL = r"^\s*[+-]?0[xX]"
 _SHOWN_NAMES = 10
 
 
@@ -130,7 +131,27 @@ def _sampled(
             kinds[name] = grouped
     beyond = _beyond_int64(table.drop_columns(list(types)), sample, dialect, names, spelling)
     large |= beyond
-    return [pa.string() if name in beyond else kind for name, kind in kinds.items()]
+    integers = [name for name, kind in kinds.items() if name not in types and pa.types.is_int64(kind)]
+    as_text = beyond | _hexadecimal(integers, sample, dialect, names, spelling)
+    return [pa.string() if name in as_text else kind for name, kind in kinds.items()]
+
+
+def _hexadecimal(
+    integers: Sequence[str], sample: Piece, dialect: Dialect, names: tuple[str, ...], spelling: Spelling
+) -> set[str]:
+    """Return the columns in which Arrow took ``0x10`` for 16: an address or a hash, which nobody else reads as that."""
+    if not integers or not any(sample.data.find(mark, sample.start, sample.stop) >= 0 for mark in (b"0x", b"0X")):
+        return set()
+    text = _as_text(integers, sample, dialect, names, spelling)
+    return {name for name in integers if pc.any(pc.match_substring_regex(text[name], _HEXADECIMAL)).as_py()}
+
+
+def _as_text(
+    columns: Sequence[str], sample: Piece, dialect: Dialect, names: tuple[str, ...], spelling: Spelling
+) -> pa.RecordBatch:
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    # Records of another number of fields have been passed over, or there is none.
+    return Decoding(dialect, names, schema, spelling, "skip").salvaged(sample).data
 
 
 def _beyond_int64(
@@ -144,9 +165,7 @@ def _beyond_int64(
     ]
     if not suspects:
         return set()
-    as_text = pa.schema([(name, pa.string()) for name in suspects])
-    # Records of another number of fields have been passed over, or there is none.
-    text = Decoding(dialect, names, as_text, spelling, "skip").salvaged(sample).data
+    text = _as_text(suspects, sample, dialect, names, spelling)
     return {name for name in suspects if pc.any(pc.match_substring_regex(text[name], _BEYOND_INT64)).as_py()}
 
 

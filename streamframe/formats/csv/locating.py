@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from streamframe.errors import DecodeError
 from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.places import records_of
 from streamframe.formats.records import Piece
 from streamframe.formats.sniffing import ENCODING_HINT
-from streamframe.formats.wording import quoted, shortened, shortened_bytes
+from streamframe.formats.wording import not_text, quoted, shortened
 from streamframe.schema import dtype_name
 
 CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): (.*)", re.DOTALL)
@@ -64,27 +66,18 @@ def ragged(expected: int, got: int) -> str:
     return f"expected {expected} fields, got {got}"
 
 
-def unreadable(name: str, value: bytes, kind: pa.DataType) -> str:
+def unreadable(name: str, value: bytes, kind: pa.DataType, encoding: str = "utf-8") -> str:
     """Return what is wrong with a value in a column of this type."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        return f"column {name!r}: {shortened_bytes(value, _SHOWN_VALUE)!r} is not UTF-8 text"
+        return f"column {name!r}: {not_text(value, _SHOWN_VALUE, encoding)}"
     return f"column {name!r}: cannot read {shortened(text, _SHOWN_VALUE)!r} as {dtype_name(kind)}"
 
 
 def _record(piece: Piece, dialect: Dialect, row: int) -> tuple[int, bytes]:
     """Return offset and text of a record, counted from 1."""
-    comment = dialect.comment.encode() if dialect.comment else None
-    at = piece.start
-    while at < piece.stop and (found := dialect.one_record.match(piece.data, at, piece.stop)):
-        text = found[0]
-        if text.strip(b"\r\n") and not (comment and text.startswith(comment)):
-            row -= 1
-            if not row:
-                return piece.byte_offset + at - piece.start, text
-        at = found.end()
-    return piece.byte_offset, b""
+    return next(islice(records_of(piece, dialect), row - 1, None), (piece.byte_offset, b""))
 
 
 def _field(record: bytes, dialect: Dialect, index: int) -> bytes:

@@ -18,6 +18,7 @@ import pyarrow.csv as pacsv
 from streamframe.batch import rows_without_columns
 from streamframe.formats.csv.decode import arrow_buffer, read_options
 from streamframe.formats.csv.locating import CONVERSION, located, ragged, unreadable
+from streamframe.formats.csv.places import records_of
 from streamframe.formats.csv.records import NEVER_CLOSED
 from streamframe.formats.rejects import Reject, Salvaged, failing
 from streamframe.schema import is_text
@@ -73,7 +74,9 @@ def salvaged(piece: Piece, decoding: Decoding) -> Salvaged:
         for name, rows in reversed(failed.items()):  # the first column has the last word
             values = table.column(name)
             kind = decoding.schema.field(name).type
-            reasons |= {int(places[row]): (name, unreadable(name, values[row].as_py(), kind)) for row in rows}
+            reasons |= {
+                int(places[row]): (name, unreadable(name, values[row].as_py(), kind, decoding.encoding)) for row in rows
+            }
         rejects = list(_told(piece, decoding, reasons))
     whole = not skipped and not bad.any()
     return Salvaged(data, None if whole else pa.array(places[~bad]), records, rejects, nulled)
@@ -186,20 +189,14 @@ def _pattern(kind: pa.DataType) -> re.Pattern[bytes] | None:
 
 def _told(piece: Piece, decoding: Decoding, reasons: dict[int, tuple[str | None, str]]) -> Iterator[Reject]:
     """Yield the records at these places, as they stand in the piece."""
-    comment = decoding.dialect.comment.encode() if decoding.dialect.comment else None
-    at, place = piece.start, 0
-    wanted = sorted(reasons)
-    left = iter(wanted)
-    next_one = next(left, None)
-    while next_one is not None and (found := decoding.dialect.one_record.match(piece.data, at, piece.stop)):
-        text = found[0]
-        if text.strip(b"\r\n") and not (comment and text.startswith(comment)):
-            if place == next_one:
-                column, reason = reasons[place]
-                yield Reject(place + 1, piece.byte_offset + at - piece.start, column, reason, text.rstrip(b"\r\n"))
-                next_one = next(left, None)
-            place += 1
-        at = found.end()
+    left = len(reasons)
+    for place, (offset, text) in enumerate(records_of(piece, decoding.dialect) if left else ()):
+        if place in reasons:
+            column, reason = reasons[place]
+            yield Reject(place + 1, offset, column, reason, text.rstrip(b"\r\n"))
+            left -= 1
+            if not left:
+                return
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

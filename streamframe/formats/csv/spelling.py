@@ -28,7 +28,7 @@ class Spelling:
     decimal
         What stands before the fraction of a number.
     thousands
-        What stands between its digits, and means nothing.
+        What stands between its digits, and means nothing: any sign, such as the spaces that do not break.
     date_format
         How times are written, as for `strptime`; ISO 8601 is understood as well.
 
@@ -46,7 +46,9 @@ class Spelling:
     def __post_init__(self) -> None:
         for argument in ("decimal", "thousands"):
             value = getattr(self, argument)
-            fits = isinstance(value, str) and len(value) == 1 and value.isascii() and value not in _SIGNS
+            fits = isinstance(value, str) and len(value) == 1 and value not in _SIGNS
+            # Arrow takes a byte before the fraction; groups are ours to undo, also those of a narrow no-break space.
+            fits = fits and (value.isascii() or (argument == "thousands" and not value.isalnum()))
             if not fits and not (argument == "thousands" and value is None):
                 raise PlanError(f"{argument} needs one character that is no part of a number, got {value!r}")
         if self.thousands == self.decimal:

@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from streamframe.batch import rows_without_columns
 from streamframe.errors import DecodeError
-from streamframe.formats.records import Piece
+from streamframe.formats.records import Piece, line_starts
 from streamframe.formats.rejects import Errors, Reject, Salvaged
 from streamframe.formats.sniffing import ENCODING_HINT
-from streamframe.formats.wording import shortened_bytes
+from streamframe.formats.wording import not_text
 
 COLUMN = "line"
 _NEWLINE = 0x0A
@@ -26,6 +26,7 @@ class Decoding:
 
     schema: pa.Schema
     errors: Errors = "raise"
+    encoding: str = "utf-8"
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
         """Return the same for fewer columns."""
@@ -58,12 +59,16 @@ class Decoding:
         places = [at for at in range(len(lines)) if at not in bad]
         rejects = []
         if self.errors == "quarantine":
-            offsets = _offsets(piece)
+            offsets = self.offsets(piece)
             rejects = [
-                Reject(at + 1, piece.byte_offset + int(offsets[at]), COLUMN, _not_text(lines[at]), lines[at])
+                Reject(at + 1, offsets[at].as_py(), COLUMN, not_text(lines[at], _SHOWN, self.encoding), lines[at])
                 for at in sorted(bad)
             ]
         return Salvaged(self._of([lines[at] for at in places]), pa.array(places, pa.int64()), len(lines), rejects)
+
+    def offsets(self, piece: Piece) -> pa.Int64Array:
+        """Return where each line of a piece starts in the file."""
+        return pa.array(line_starts(piece) + (piece.byte_offset - piece.start), pa.int64())
 
     def _of(self, lines: Sequence[bytes | None]) -> pa.RecordBatch:
         text = pa.array(lines, pa.binary()).cast(pa.string())
@@ -72,10 +77,10 @@ class Decoding:
     def _located(self, piece: Piece, lines: pa.BinaryArray) -> DecodeError:
         row = next(at for at, line in enumerate(lines.to_pylist()) if not _is_text(line))
         return DecodeError(
-            _not_text(lines[row].as_py()),
+            not_text(lines[row].as_py(), _SHOWN),
             column=COLUMN,
             row=row + 1,
-            byte_offset=piece.byte_offset + int(_offsets(piece)[row]),
+            byte_offset=self.offsets(piece)[row].as_py(),
             hint=ENCODING_HINT,
         )
 
@@ -96,19 +101,9 @@ def _split(data: memoryview) -> pa.BinaryArray:
     return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers).cast(pa.binary())
 
 
-def _offsets(piece: Piece) -> np.ndarray:
-    """Return where each line of a piece starts."""
-    content = np.frombuffer(piece.data, np.uint8, piece.stop - piece.start, piece.start)
-    return np.concatenate([[0], np.flatnonzero(content == _NEWLINE) + 1])
-
-
 def _is_text(line: bytes) -> bool:
     try:
         line.decode()
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _not_text(line: bytes) -> str:
-    return f"{shortened_bytes(line, _SHOWN)!r} is not UTF-8 text"

@@ -39,6 +39,7 @@ class LinesFormat(FileFormat):
     name: ClassVar[str] = "lines"
     suffixes: ClassVar[tuple[str, ...]] = (".log", ".txt")
     text: ClassVar[bool] = True
+    located: ClassVar[bool] = True
 
     encoding: str = "utf-8"
     compression: str | None = "infer"
@@ -55,7 +56,9 @@ class LinesFormat(FileFormat):
         return self.errors == "quarantine"
 
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
-        stream = location.open_stream(compression=self.compression, encoding=self.encoding)
+        stream = location.open_stream(
+            compression=self.compression, encoding=self.encoding, lenient=self.errors != "raise"
+        )
         records = TextLines(stream, block_bytes=block_bytes)
         records.allow_records_of(self.max_record_bytes)
         opened = OpenText(records)
@@ -64,5 +67,5 @@ class LinesFormat(FileFormat):
         except BaseException:
             opened.close()
             raise
-        opened.decoding = Decoding(pa.schema([(COLUMN, pa.string())]), self.errors)
+        opened.decoding = Decoding(pa.schema([(COLUMN, pa.string())]), self.errors, checked_encoding(self.encoding))
         return opened

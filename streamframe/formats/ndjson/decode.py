@@ -19,9 +19,10 @@ import pyarrow as pa
 
 from streamframe.errors import StreamError
 from streamframe.formats.ndjson.kernel import Kernel
-from streamframe.formats.ndjson.locating import refused
+from streamframe.formats.ndjson.locating import Unit, refused
 from streamframe.formats.ndjson.mending import mended, scalars_of
 from streamframe.formats.ndjson.parsing import REFUSED, parsed
+from streamframe.formats.ndjson.records import line_offsets
 from streamframe.formats.records import Piece
 from streamframe.formats.rejects import Errors, Salvaged
 
@@ -45,6 +46,10 @@ class Decoding:
         The columns were chosen: what else there is may be left out.
     errors
         What a record does that cannot be read.
+    encoding
+        What the text was written in, for what is said of bytes that mean nothing there.
+    unit
+        What holds a record, for what is said of one: a line, or an element of an array.
     """
 
     known: pa.Schema
@@ -52,6 +57,8 @@ class Decoding:
     text: frozenset[str] = frozenset()
     chosen: bool = False
     errors: Errors = "raise"
+    encoding: str = "utf-8"
+    unit: Unit = "line"
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
         """Return the same for fewer columns."""
@@ -123,6 +130,10 @@ class Decoding:
         lines = _lines(piece)
         return salvaged(piece, self, lines, [at for at, line in enumerate(lines) if _is_object(line)])
 
+    def offsets(self, piece: Piece) -> pa.Int64Array:
+        """Return where each record of a piece starts in the file."""
+        return line_offsets(piece)
+
     def record(self, line: Line) -> Line:
         """Return a line as Arrow can read it."""
         if self.strict and not self.text:
@@ -152,7 +163,7 @@ class Decoding:
         for line in lines[: index + 1]:
             offset = piece.data.find(line, at)
             at = offset + len(line)
-        error = refused(bytes(lines[index]), self.schema, self.text, strict=self.strict)
+        error = refused(bytes(lines[index]), self.schema, self.text, strict=self.strict, unit=self.unit)
         return error.locate(row=index + 1, byte_offset=piece.byte_offset + offset - piece.start)
 
     @cached_property

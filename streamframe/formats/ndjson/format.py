@@ -12,7 +12,7 @@ from streamframe.formats.base import OpenFile
 from streamframe.formats.ndjson.array import ArrayLines, as_lines
 from streamframe.formats.ndjson.decode import Decoding
 from streamframe.formats.ndjson.inference import infer_schema, whole_elements, whole_lines
-from streamframe.formats.ndjson.locating import refused
+from streamframe.formats.ndjson.locating import Unit, refused
 from streamframe.formats.ndjson.parsing import require_readable
 from streamframe.formats.ndjson.records import JsonLines
 from streamframe.formats.sniffing import BOM, peek
@@ -91,7 +91,9 @@ class NdjsonFormat(TypedText):
     def _opened(
         self, location: Location, expected: pa.Schema | None, block_bytes: int, *, surveyed: bool = False
     ) -> OpenFile:
-        stream = location.open_stream(compression=self.compression, encoding=self.encoding)
+        stream = location.open_stream(
+            compression=self.compression, encoding=self.encoding, lenient=self.errors != "raise"
+        )
         try:
             stream = as_lines(stream)
         except BaseException:
@@ -108,7 +110,9 @@ class NdjsonFormat(TypedText):
             raise
         types = {field.name: field.type for field in schema} if self.widens else dict(self.dtype)
         text = frozenset(name for name, kind in types.items() if is_text(kind))
-        opened.decoding = Decoding(schema, schema, text, self.chosen, self.errors)
+        opened.decoding = Decoding(
+            schema, schema, text, self.chosen, self.errors, checked_encoding(self.encoding), _unit(stream)
+        )
         return opened
 
     def _inferred(self, records: JsonLines, *, surveyed: bool) -> pa.Schema:
@@ -124,11 +128,22 @@ class NdjsonFormat(TypedText):
         found = infer_schema([sample, *_more_samples(records.stream, sample)], settled=not surveyed)
         if found is None:
             first = sample.split(b"\n", 1)[0].strip()
-            error = refused(first, pa.schema([]), frozenset(), strict=True)
+            error = refused(
+                first,
+                pa.schema([]),
+                frozenset(),
+                strict=True,
+                encoding=checked_encoding(self.encoding),
+                unit=_unit(records.stream),
+            )
             raise error.locate(source=records.stream.label, row=1, byte_offset=piece.byte_offset)
         types = dict(self.dtype)
         kept = [(field.name, types.pop(field.name, field.type)) for field in found]
         return pa.schema([*kept, *types.items()])
+
+
+def _unit(stream: ByteStream) -> Unit:
+    return "element" if isinstance(stream, ArrayLines) else "line"
 
 
 def _more_samples(stream: ByteStream, sample: bytes) -> list[bytes]:

@@ -85,5 +85,14 @@ def _records(sample: bytes | bytearray) -> Iterator[dict[str, Any]]:
             row = _KINDS.decode(line.decode())
         except (ValueError, RecursionError):
             continue
-        if isinstance(row, dict):
+        if isinstance(row, dict) and not (b"\\ud" in line.lower() and has_half(row)):
             yield row
+
+
+def has_half(value: Any) -> bool:
+    """Tell whether half of a pair of UTF-16 is named in a value: no column can be called so, and no text hold it."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

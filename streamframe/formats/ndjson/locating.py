@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Literal
 
 import pyarrow as pa
 
 from streamframe.errors import DecodeError, SchemaError, StreamError
-from streamframe.formats.ndjson.inference import infer_type
+from streamframe.formats.ndjson.inference import has_half, infer_type
 from streamframe.formats.ndjson.mending import Member, items, members
 from streamframe.formats.ndjson.parsing import reads, surely_refused
 from streamframe.formats.sniffing import ENCODING_HINT, other_format
-from streamframe.formats.wording import quoted, shortened, shortened_bytes
+from streamframe.formats.wording import not_text, quoted, shortened
 from streamframe.schema import dtype_name
 
+Unit = Literal["line", "element"]
 _INTEGER = re.compile(r"-?\d+")
 _ZONE = re.compile(r"\d(Z|[+-]\d\d(:?\d\d)?)$")
+# Where Python finds half of a pair of UTF-16, it could find no other half.
+_HALF = re.compile("[\ud800-\udfff]")
+_HALF_HINT = 'write both halves of the letter, or \\ufffd for it; errors="quarantine" sets such rows aside.'
 _SHOWN_VALUE = 60
 _SHOWN_LINE = 80
 _KINDS = {"[": "an array", '"': "text", "t": "a boolean", "f": "a boolean", "n": "null"}
 
 
-def refused(line: bytes, schema: pa.Schema, text: frozenset[str], *, strict: bool) -> StreamError:
+def refused(
+    line: bytes,
+    schema: pa.Schema,
+    text: frozenset[str],
+    *,
+    strict: bool,
+    encoding: str = "utf-8",
+    unit: Unit = "line",
+) -> StreamError:
     """Return the error for a line that cannot be read.
 
     Parameters
@@ -35,22 +48,24 @@ def refused(line: bytes, schema: pa.Schema, text: frozenset[str], *, strict: boo
         Columns that take any value.
     strict
         Every field must be a column.
+    encoding
+        What the text was written in.
+    unit
+        What holds a record: a line, or an element of an array.
     """
     try:
         decoded = line.decode()
     except UnicodeDecodeError as error:
         around = line[max(0, error.start - 20) :]
-        return DecodeError(
-            f"{shortened_bytes(around, _SHOWN_VALUE)!r} is not UTF-8 text", hint=other_format(line) or ENCODING_HINT
-        )
+        return DecodeError(not_text(around, _SHOWN_VALUE, encoding), hint=other_format(line) or ENCODING_HINT)
     if hint := other_format(line):
         return DecodeError("not NDJSON", hint=hint)
     if decoded[0] != "{":
-        return _no_object(decoded)
+        return _no_object(decoded, unit)
     try:
         found = members(decoded)
     except json.JSONDecodeError as error:
-        return _no_json(decoded, error)
+        return _no_json(decoded, error, unit)
     except RecursionError:
         return DecodeError(
             "an object is nested too deeply", hint="no reader of ours goes deeper than some hundred levels."
@@ -60,8 +75,10 @@ def refused(line: bytes, schema: pa.Schema, text: frozenset[str], *, strict: boo
     )
 
 
-def _no_object(line: str) -> DecodeError:
+def _no_object(line: str, unit: Unit) -> DecodeError:
     hint = "NDJSON has one object in each line: {...}; or all objects stand in one array."
+    if unit == "element":
+        hint = "each element of the array has to be an object: {...}."
     if line[0] == "[":
         hint += " Arrays in arrays have to be taken apart first: jq -c '.[][]'."
     try:
@@ -69,22 +86,28 @@ def _no_object(line: str) -> DecodeError:
     except (ValueError, RecursionError):
         if line[0] != "[":
             return DecodeError(f"not JSON: {shortened(line, _SHOWN_LINE)!r}", hint=hint)
+    holds = "an element is" if unit == "element" else "a line holds"
     return DecodeError(
-        f"a line holds {_KINDS.get(line[0], 'a number')}, not an object: {shortened(line, _SHOWN_LINE)!r}", hint=hint
+        f"{holds} {_KINDS.get(line[0], 'a number')}, not an object: {shortened(line, _SHOWN_LINE)!r}", hint=hint
     )
 
 
-def _no_json(line: str, error: json.JSONDecodeError) -> DecodeError:
+def _no_json(line: str, error: json.JSONDecodeError, unit: Unit) -> DecodeError:
     if error.msg == "Extra data" and line[error.pos] == "{":
-        return DecodeError(
-            f"two objects in one line: {shortened(line, _SHOWN_LINE)!r}",
-            hint="NDJSON has one object in each line; cut it first: jq -c .",
-        )
+        hint = "NDJSON has one object in each line; cut it first: jq -c ."
+        if unit == "element":
+            hint = "a comma is missing between them."
+        return DecodeError(f"two objects in one {unit}: {shortened(line, _SHOWN_LINE)!r}", hint=hint)
     near = line[max(0, error.pos - _SHOWN_VALUE // 2) :]
+    hint = "look at that place."
+    if unit == "line":
+        hint += (
+            " If each object is spread over several lines, join them first: jq -c . "
+            "If the file is one object that holds the rows, take them out: jq -c '.rows[]'."
+        )
     return DecodeError(
-        f"not JSON: {error.msg} at character {error.pos + 1:,} of the line, near {shortened(near, _SHOWN_VALUE)!r}",
-        hint="look at that place. If each object is spread over several lines, join them first: jq -c . "
-        "If the file is one object that holds the rows, take them out: jq -c '.rows[]'.",
+        f"not JSON: {error.msg} at character {error.pos + 1:,} of the {unit}, near {shortened(near, _SHOWN_VALUE)!r}",
+        hint=hint,
     )
 
 
@@ -92,6 +115,9 @@ def _bad_member(found: list[Member], schema: pa.Schema, text: frozenset[str], *,
     seen = set()
     for member in found:
         name = member.key
+        if _HALF.search(name):
+            # No column can be called so.
+            return DecodeError(f"the name {name!r} has half of a pair of UTF-16, which is no letter", hint=_HALF_HINT)
         if name not in schema.names:
             if not strict:
                 continue
@@ -99,7 +125,9 @@ def _bad_member(found: list[Member], schema: pa.Schema, text: frozenset[str], *,
         if name in seen:
             return DecodeError(f"column {name!r} stands twice in one object", column=name, hint="keep one of them.")
         seen.add(name)
-        if name not in text and (error := _bad_value(name, name, member, schema.field(name).type)):
+        if (name not in text or _is_half(member)) and (
+            error := _bad_value(name, name, member, schema.field(name).type)
+        ):
             return error
     return None
 
@@ -124,6 +152,12 @@ def _bad_value(column: str, path: str, member: Member, kind: pa.DataType) -> Str
             if error := _bad_value(column, f"{path}[]", inner, kind.value_type):
                 return error
     place = f"column {column!r}" if path == column else f"column {column!r}, field {path!r}"
+    if _is_half(member):
+        return DecodeError(
+            f"{place}: {shortened(member.text, _SHOWN_VALUE)} has half of a pair of UTF-16, which is no letter",
+            column=column,
+            hint=_HALF_HINT,
+        )
     return DecodeError(
         f"{place}: cannot read {shortened(member.text, _SHOWN_VALUE)} as {dtype_name(kind)}",
         column=column,
@@ -131,8 +165,15 @@ def _bad_value(column: str, path: str, member: Member, kind: pa.DataType) -> Str
     )
 
 
+def _is_half(member: Member) -> bool:
+    return isinstance(member.value, str) and _HALF.search(member.value) is not None
+
+
 def _unknown(name: str, member: Member) -> SchemaError:
-    kind = pa.int64() if _INTEGER.fullmatch(member.text) else infer_type([member.value])
+    if has_half(member.value):
+        kind = pa.string()
+    else:
+        kind = pa.int64() if _INTEGER.fullmatch(member.text) else infer_type([member.value])
     # The type of an object has no name that could be pasted.
     word = "string" if "struct" in str(kind) else dtype_name(kind)
     return SchemaError(

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from streamframe.formats.records import LineRecords
+import re
+
+import pyarrow as pa
+
+from streamframe.formats.records import LineRecords, Piece, line_starts
 
 _WHITESPACE = b" \t\r\n"
+_CONTENT = re.compile(rb"[^ \t\r]")
+_NEWLINE = 0x0A
 
 
 class JsonLines(LineRecords):
@@ -23,3 +29,18 @@ class JsonLines(LineRecords):
             "NDJSON has one object in each line, or all in one array; a JSON document that is one object "
             "has to be cut into lines first: jq -c '.rows[]', if its rows are called so."
         )
+
+
+def line_offsets(piece: Piece) -> pa.Int64Array:
+    """Return the absolute offset of each line that is not blank, behind the whitespace it starts with."""
+    import numpy as np
+
+    starts = line_starts(piece)
+    first = np.frombuffer(piece.data, np.uint8)[starts]
+    blank = np.isin(first, np.frombuffer(_WHITESPACE, np.uint8))
+    for at in np.flatnonzero(blank):
+        found = _CONTENT.search(piece.data, int(starts[at]), piece.stop)
+        if found and piece.data[found.start()] != _NEWLINE:
+            starts[at] = found.start()
+            blank[at] = False
+    return pa.array(starts[~blank] + (piece.byte_offset - piece.start), pa.int64())

@@ -111,7 +111,14 @@ def _told(piece: Piece, decoding: Decoding, lines: Sequence[bytearray], good: di
         start = piece.data.find(line, end)
         end = start + len(line)
         if at not in good:
-            error = refused(bytes(line), decoding.schema, decoding.text, strict=decoding.strict)
+            error = refused(
+                bytes(line),
+                decoding.schema,
+                decoding.text,
+                strict=decoding.strict,
+                encoding=decoding.encoding,
+                unit=decoding.unit,
+            )
             offset = piece.byte_offset + start - piece.start
             found.append(Reject(at + 1, offset, error.column, error.message, bytes(line)))
     return found
