@@ -68,10 +68,13 @@ class FileExports:
         Row groups are gathered to a sixth of the option `memory`, at most 64 MiB.
 
         A directory takes its new content in one step, together with ``_streamframe.json``, which names each file
-        with its rows, bytes and SHA-256. On a store (``s3://``), where nothing can be renamed, that
-        file alone changes in one step: who lists files instead may see old and new ones while an export ends. Nor does
-        a store keep two exports into one directory apart, as a lock does on this machine: the later replaces the other.
-        Other readers pass over it; polars does where it is given a glob, ``out/**/*.parquet``.
+        with its rows, bytes and SHA-256, and says where they come from: the schema, the steps of the plan (null with a
+        function that has no `name`, or a query with parameters), the files that were read (with size and time on this
+        machine; elsewhere with a version only under `resume`, as asking takes a request), and how far that was (null
+        where no run could go on, as behind a `group_by`); no secrets. On a store (``s3://``), where nothing can be
+        renamed, that file alone changes in one step: who lists files instead may see old and new ones while an export
+        ends. Nor does a store keep two exports into one directory apart, as a lock does on this machine: the later
+        replaces the other. Other readers pass over it; polars does where it is given a glob, ``out/**/*.parquet``.
 
         Parameters
         ----------

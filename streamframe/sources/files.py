@@ -8,7 +8,7 @@ Columns from the paths stand behind those of the files, and take the place of on
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -125,6 +125,7 @@ class _Parts:
         self.locations = locations
         self._block_bytes = block_bytes
         self._identities: dict[int, str] = {}
+        self._names: dict[int, str] = {}
 
     def identity(self, part: int) -> str:
         """Return what a file was like when it was opened, or now if that takes a connection."""
@@ -133,6 +134,12 @@ class _Parts:
         if part not in self._identities:
             self._identities[part] = self.locations[part].identity()
         return f"{self.locations[part].label}: {self._identities[part]}"
+
+    def known_identities(self) -> Mapping[int, str]:
+        """Return a line for each file that was opened: with its identity, if asking for that took no connection."""
+        # A copy, since a thread may be opening another.
+        names = self._names.copy()
+        return {part: self.identity(part) if part in self._identities else name for part, name in names.items()}
 
     def first_with_rows(self) -> dict[int, OpenFile]:
         """Open the first file that is not empty, which tells the schema; return it by its number.
@@ -177,6 +184,7 @@ class _Parts:
 
     def _opened(self, part: int, expected: pa.Schema | None) -> OpenFile:
         location = self.locations[part]
+        self._names[part] = location.label
         try:
             if location.identity_is_cheap:
                 # Before it is read: a file that is replaced later is another one.
@@ -224,6 +232,9 @@ class _OpenFiles(OpenSource):
 
     def identity(self, part: int) -> str:
         return self._parts.identity(part)
+
+    def known_identities(self) -> Mapping[int, str]:
+        return self._parts.known_identities()
 
     def close(self) -> None:
         for one in self._opened.values():
