@@ -107,7 +107,8 @@ class FileExports:
         partition_by
             Write a directory with a folder for each value of these columns, ``carrier=AA/part-00000.parquet``, and
             without them in the files. Text, whole numbers, booleans, dates and times; percent-encoded. A value of
-            more than 255 bytes goes on in a folder below it, which `read_parquet` and its kind join again.
+            more than 255 bytes goes on in a folder below it, which `read_parquet` and its kind join again. No rows
+            make no folder: our readers take the columns from ``_streamframe.json`` then, others find no file.
         max_file_bytes
             Write a directory, and begin a new file before this size, such as ``"256MB"``. Counted is what is on disk:
             an ORC file may have a stripe more, and compressed text what its compressor holds back, up to a megabyte.

@@ -23,6 +23,7 @@ from streamframe.plan.context import RunContext
 from streamframe.plan.node import Scan
 from streamframe.plan.source import BlockReader, OpenSource, Source, SourceFact, fact_column, fact_type
 from streamframe.schema import is_text
+from streamframe.sources.empty_exports import columns_of_no_rows
 from streamframe.sources.files_reader import FilesReader
 from streamframe.sources.fitting import Fit, fitted
 from streamframe.sources.hive import Hive, partition_values
@@ -88,7 +89,7 @@ class Files(Source):
         locations = self.paths.expand(self.format.suffixes)
         frozen = self.frozen
         known = None if frozen.partitions is None else frozen.partitions.schema
-        partitions = partition_values(locations, self.hive, known)
+        partitions = partition_values(locations, self.hive, known) if locations else self._keys_of_no_files()
         parts = _Parts(self, locations, context.block_bytes)
         opened: dict[int, OpenFile] = {}
         if frozen.sampled is None and self.schema_over != "first":
@@ -105,6 +106,14 @@ class Files(Source):
         own = [one for one in frozen.files if one.name not in partitions.schema.names]
         frozen.partitions, frozen.found = partitions, pa.schema([*own, *partitions.schema])
         return _OpenFiles(parts, partitions, opened)
+
+    def _keys_of_no_files(self) -> pa.RecordBatch:
+        """Return the keys of no files; the columns are what an export without rows has noted, unless they are known."""
+        frozen = self.frozen
+        if frozen.partitions is not None:
+            return frozen.partitions.slice(0, 0)
+        frozen.sampled, keys = columns_of_no_rows(self.paths, self.format, self.hive)
+        return pa.RecordBatch.from_pylist([], schema=keys)
 
     def spared(self, predicate: Expr) -> str:
         partitions, schema = self.frozen.partitions, self.frozen.found
