@@ -79,8 +79,9 @@ class FileExports:
         Parameters
         ----------
         path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back). One that ends
-            in ``/``, or is a directory on this machine, becomes a directory of files.
+            A path, a URI of any fsspec scheme, or an open binary file. One that ends in ``/``, or is a directory on
+            this machine, becomes a directory of files. Open files, named pipes and ``/dev/stdout`` are written as the
+            bytes come: what a run that fails has written to them stays, and a reader who leaves is a `SinkError`.
         compression
             ``"snappy"`` (the default, as in pandas: read everywhere and fast), ``"zstd"`` (smaller),
             ``"gzip"``, ``"lz4"``, ``"brotli"`` or None.
@@ -206,7 +207,7 @@ class FileExports:
         Parameters
         ----------
         path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+            A path, a URI of any fsspec scheme, an open binary file or a pipe (which cannot be taken back).
         header
             Write the column names first.
         sep
@@ -284,7 +285,7 @@ class FileExports:
         Parameters
         ----------
         path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+            A path, a URI of any fsspec scheme, an open binary file or a pipe (which cannot be taken back).
         compression
             ``"infer"`` goes by the suffix (``out.ndjson.gz``); or ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``,
             ``"lz4"``. None writes the text as it is.
@@ -340,7 +341,7 @@ class FileExports:
         Parameters
         ----------
         path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+            A path, a URI of any fsspec scheme, an open binary file or a pipe (which cannot be taken back).
         compression
             None (the default: nothing to decode), ``"lz4"`` or ``"zstd"``, of each column inside the file.
         stream
@@ -397,7 +398,7 @@ class FileExports:
         Parameters
         ----------
         path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+            A path, a URI of any fsspec scheme, an open binary file or a pipe (which cannot be taken back).
         compression
             ``"zstd"`` (the default: small and fast), ``"zlib"`` (read everywhere), ``"snappy"``, ``"lz4"`` or None.
         partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
