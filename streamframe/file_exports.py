@@ -20,13 +20,13 @@ from streamframe.formats.ndjson import NdjsonEncoding
 from streamframe.formats.orc import OrcEncoding
 from streamframe.formats.parquet import ParquetEncoding, parquet_options
 from streamframe.io.atomic_directory import Mode
-from streamframe.io.redact import redact
 from streamframe.options import current_options
 from streamframe.plan.arguments import refuse
 from streamframe.plan.node import Node
 from streamframe.plan.report import RunReport
 from streamframe.plan.sink import Sink
 from streamframe.sinks.apart import require_apart
+from streamframe.sinks.by_suffix import file_sink
 from streamframe.sinks.directory import Directory
 from streamframe.sinks.files import File
 from streamframe.sinks.layout import MAX_OPEN_FILES, Layout, layout_of
@@ -467,11 +467,6 @@ class FileExports:
         return report
 
 
-def file_sink(path: Any, verb: str, storage_options: Mapping[str, Any] | None) -> Sink:
-    """Return what writes one file, in the format that its suffix names."""
-    return File(path, _encoding_of(path, verb), storage_options)
-
-
 def require_quarantine(plan: Node) -> None:
     """Raise `PlanError` if no source of a plan keeps what cannot be read."""
     if not any(scan.source.quarantines for scan in scans_of(plan)):
@@ -479,21 +474,3 @@ def require_quarantine(plan: Node) -> None:
             'nothing in this plan is read with errors="quarantine", so no rejects are kept',
             hint='pass errors="quarantine" to read_csv or read_ndjson.',
         )
-
-
-def _encoding_of(path: Any, argument: str) -> FileEncoding:
-    name = str(getattr(path, "name", path)).lower()
-    for encoding, suffixes in _ENCODINGS:
-        # Behind the suffix may stand that of a compression.
-        if any(name.endswith(suffix) or f"{suffix}." in name for suffix in suffixes):
-            return encoding
-    known = ", ".join(suffix for _, suffixes in _ENCODINGS for suffix in suffixes)
-    raise PlanError(f"{argument}: the suffix of {redact(name)!r} names no format", hint=f"use one of {known}.")
-
-
-_ENCODINGS: tuple[tuple[FileEncoding, tuple[str, ...]], ...] = (
-    (ParquetEncoding(), (".parquet", ".pq")),
-    (IpcEncoding(), (".arrow", ".arrows", ".feather")),
-    (NdjsonEncoding(), (".ndjson", ".jsonl")),
-    (CsvEncoding(), (".csv",)),
-)
