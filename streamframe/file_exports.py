@@ -20,6 +20,7 @@ from streamframe.formats.ndjson import NdjsonEncoding
 from streamframe.formats.orc import OrcEncoding
 from streamframe.formats.parquet import ParquetEncoding, parquet_options
 from streamframe.io.atomic_directory import Mode
+from streamframe.io.compressing import checked_level
 from streamframe.options import current_options
 from streamframe.plan.arguments import refuse
 from streamframe.plan.node import Node
@@ -189,6 +190,7 @@ class FileExports:
         formula_guard: bool = False,
         encoding: str = "utf-8",
         compression: str | None = "infer",
+        compression_level: int | None = None,
         partition_by: str | Sequence[str] | None = None,
         max_file_bytes: int | str | None = None,
         max_rows_per_file: int | None = None,
@@ -230,6 +232,9 @@ class FileExports:
         compression
             ``"infer"`` goes by the suffix (``out.csv.gz``); or ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``.
             None writes the text as it is.
+        compression_level
+            How hard to compress: up to 9 for gzip, bz2 and xz, 22 for zstd, 12 for lz4. The highest keep hundreds of
+            megabytes, which count as `memory` and are refused beyond it: 700 for xz at 9, 840 for zstd at 22.
         partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
             Write a directory of files instead; see `to_parquet`.
         rejects
@@ -257,15 +262,16 @@ class FileExports:
             success_marker=success_marker,
             resume=resume,
         )
-        return self._export(
-            path, CsvEncoding(header=header, style=style, compression=compression), layout, rejects, storage_options
-        )
+        _check_level(path, compression, compression_level, layout)
+        spelled = CsvEncoding(header, style, compression, compression_level)
+        return self._export(path, spelled, layout, rejects, storage_options)
 
     def to_ndjson(
         self,
         path: Any,
         *,
         compression: str | None = "infer",
+        compression_level: int | None = None,
         partition_by: str | Sequence[str] | None = None,
         max_file_bytes: int | str | None = None,
         max_rows_per_file: int | None = None,
@@ -289,6 +295,8 @@ class FileExports:
         compression
             ``"infer"`` goes by the suffix (``out.ndjson.gz``); or ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``,
             ``"lz4"``. None writes the text as it is.
+        compression_level
+            How hard to compress; see `to_csv`.
         partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
             Write a directory of files instead; see `to_parquet`.
         rejects
@@ -315,7 +323,8 @@ class FileExports:
             success_marker=success_marker,
             resume=resume,
         )
-        return self._export(path, NdjsonEncoding(compression), layout, rejects, storage_options)
+        _check_level(path, compression, compression_level, layout)
+        return self._export(path, NdjsonEncoding(compression, compression_level), layout, rejects, storage_options)
 
     def to_ipc(
         self,
@@ -465,6 +474,11 @@ class FileExports:
             report = export(self._plan, sink, line, beside)
             line.finish(report)
         return report
+
+
+def _check_level(path: Any, compression: str | None, level: Any, layout: Layout | None) -> None:
+    # Files in a directory get their names from us, and no suffix of a compression that was not asked for.
+    checked_level(compression, "" if layout is not None else str(getattr(path, "name", path)), level)
 
 
 def require_quarantine(plan: Node) -> None:

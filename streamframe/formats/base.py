@@ -137,6 +137,11 @@ class FileEncoding(ABC):
         """What the names of its files end in, where we choose them."""
         return f".{self.name}"
 
+    @property
+    def open_bytes(self) -> int:
+        """What a file keeps in memory for as long as it is open, beside its rows: a compressor's tables, say."""
+        return 0
+
     @abstractmethod
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         """Begin a file of this schema.
