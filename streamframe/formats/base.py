@@ -137,9 +137,8 @@ class FileEncoding(ABC):
         """What the names of its files end in, where we choose them."""
         return f".{self.name}"
 
-    @property
-    def open_bytes(self) -> int:
-        """What a file keeps in memory for as long as it is open, beside its rows: a compressor's tables, say."""
+    def open_bytes(self, schema: pa.Schema) -> int:
+        """Return what a file keeps in memory for as long as it is open, beside its rows: a compressor's tables, say."""
         return 0
 
     @abstractmethod

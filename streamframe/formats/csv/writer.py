@@ -113,8 +113,7 @@ class CsvEncoding(FileEncoding):
     def suffix(self) -> str:
         return f".{self.name}{suffix_of(self.compression)}"
 
-    @property
-    def open_bytes(self) -> int:
+    def open_bytes(self, schema: pa.Schema) -> int:
         return held_bytes(self.compression, "", self.level)
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
