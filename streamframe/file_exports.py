@@ -133,7 +133,8 @@ class FileExports:
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
             suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is. In
-            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
+            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64. Not with
+            `resume`: this one file would have to be saved in step with the others. Export `rejects` by themselves.
         storage_options
             What fsspec takes for the scheme.
 
