@@ -74,8 +74,9 @@ class FileExports:
         machine; elsewhere with a version only under `resume`, as asking takes a request), and how far that was (null
         where no run could go on, as behind a `group_by`); no secrets. On a store (``s3://``), where nothing can be
         renamed, that file alone changes in one step: who lists files instead may see old and new ones while an export
-        ends. Nor does a store keep two exports into one directory apart, as a lock does on this machine: the later
-        replaces the other. Other readers pass over it; polars does where it is given a glob, ``out/**/*.parquet``.
+        ends. Of two exports into one directory at once, the later fails, as on this machine; a store without
+        conditional writes may miss it by moments. Other readers pass over it; polars does where it is given a glob,
+        ``out/**/*.parquet``.
 
         Parameters
         ----------
