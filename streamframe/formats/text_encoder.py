@@ -49,7 +49,8 @@ class TextEncoder(Encoder):
         self._file = file
         self._writer = writer
         nbytes = held_bytes(compression, file.label, level)
-        if level is not None:
+        # No level is refused that takes less than the one nobody asks for.
+        if level is not None and nbytes > held_bytes(compression, file.label):
             _require_room(nbytes, level, context.options.memory_bytes)
         self._hold = context.hold()
         self._hold.resize(nbytes)

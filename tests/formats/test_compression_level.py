@@ -72,6 +72,9 @@ def test_what_a_compressor_keeps_counts_as_memory(rows, tmp_path):
     with pytest.raises(sf.BudgetError, match=r"compression_level=22 keeps 839 MB.*256 MB"):
         frame.to_csv(tmp_path / "b.csv.zst", compression_level=22)
     assert not (tmp_path / "b.csv.zst").exists()
+    with sf.options(memory="1MB"):
+        assert frame.to_csv(tmp_path / "b.csv.xz").rows == 60_000
+        assert frame.to_csv(tmp_path / "b.csv.xz", compression_level=1).rows == 60_000
 
 
 def test_no_more_files_are_open_than_their_compressors_fit(tmp_path):
