@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from streamframe.display.progress import ProgressLine
 from streamframe.errors import PlanError, SourceChangedError
 from streamframe.io.atomic import AtomicFile, open_atomic
+from streamframe.io.descriptors import is_direct
 from streamframe.io.local import LocalLocation
 from streamframe.io.location import Location
 from streamframe.io.locations import paths
@@ -193,11 +194,7 @@ def _opened(source: Location, dst: Any, options: Mapping[str, Any] | None, *, re
         if str(given).endswith("/") or (isinstance(target, LocalLocation) and os.path.isdir(target.path)):
             dst = f"{str(given).rstrip('/')}/{source.name}"
             target = paths(dst, options).given[0]
-        if local and isinstance(target, LocalLocation) and not _is_special(target.path):
+        if local and isinstance(target, LocalLocation) and not is_direct(target.path):
             path = os.path.realpath(target.path)
             return PartialFile(target.label, path, f"{source.label}: {source.identity()}", keep=resume)
     return _Anew(open_atomic(dst, storage_options=options))
-
-
-def _is_special(path: str) -> bool:
-    return os.path.exists(path) and not os.path.isfile(path)

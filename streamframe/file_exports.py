@@ -20,13 +20,14 @@ from streamframe.formats.ndjson import NdjsonEncoding
 from streamframe.formats.orc import OrcEncoding
 from streamframe.formats.parquet import ParquetEncoding, parquet_options
 from streamframe.io.atomic_directory import Mode
-from streamframe.io.redact import redact
+from streamframe.io.compressing import checked_level
 from streamframe.options import current_options
 from streamframe.plan.arguments import refuse
 from streamframe.plan.node import Node
 from streamframe.plan.report import RunReport
 from streamframe.plan.sink import Sink
 from streamframe.sinks.apart import require_apart
+from streamframe.sinks.by_suffix import file_sink
 from streamframe.sinks.directory import Directory
 from streamframe.sinks.files import File
 from streamframe.sinks.layout import MAX_OPEN_FILES, Layout, layout_of
@@ -68,16 +69,21 @@ class FileExports:
         Row groups are gathered to a sixth of the option `memory`, at most 64 MiB.
 
         A directory takes its new content in one step, together with ``_streamframe.json``, which names each file
-        with its rows, bytes and SHA-256. On a store (``s3://``), where nothing can be renamed, that
-        file alone changes in one step: who lists files instead may see old and new ones while an export ends. Nor does
-        a store keep two exports into one directory apart, as a lock does on this machine: the later replaces the other.
-        Other readers pass over it; polars does where it is given a glob, ``out/**/*.parquet``.
+        with its rows, bytes and SHA-256, and says where they come from: the schema, the steps of the plan (null with a
+        function that has no `name`, or a query with parameters), the files that were read (with size and time on this
+        machine; elsewhere with a version only under `resume`, as asking takes a request), and how far that was (null
+        where no run could go on, as behind a `group_by`); no secrets. On a store (``s3://``), where nothing can be
+        renamed, that file alone changes in one step: who lists files instead may see old and new ones while an export
+        ends. Of two exports into one directory at once, the later fails, as on this machine; a store without
+        conditional writes may miss it by moments. Other readers pass over it; polars does where it is given a glob,
+        ``out/**/*.parquet``.
 
         Parameters
         ----------
         path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back). One that ends
-            in ``/``, or is a directory on this machine, becomes a directory of files.
+            A path, a URI of any fsspec scheme, or an open binary file. One that ends in ``/``, or is a directory on
+            this machine, becomes a directory of files. Open files, named pipes and ``/dev/stdout`` are written as the
+            bytes come: what a run that fails has written to them stays, and a reader who leaves is a `SinkError`.
         compression
             ``"snappy"`` (the default, as in pandas: read everywhere and fast), ``"zstd"`` (smaller),
             ``"gzip"``, ``"lz4"``, ``"brotli"`` or None.
@@ -104,7 +110,8 @@ class FileExports:
         partition_by
             Write a directory with a folder for each value of these columns, ``carrier=AA/part-00000.parquet``, and
             without them in the files. Text, whole numbers, booleans, dates and times; percent-encoded. A value of
-            more than 255 bytes goes on in a folder below it, which `read_parquet` and its kind join again.
+            more than 255 bytes goes on in a folder below it, which `read_parquet` and its kind join again. No rows
+            make no folder: our readers take the columns from ``_streamframe.json`` then, others find no file.
         max_file_bytes
             Write a directory, and begin a new file before this size, such as ``"256MB"``. Counted is what is on disk:
             an ORC file may have a stripe more, and compressed text what its compressor holds back, up to a megabyte.
@@ -127,7 +134,8 @@ class FileExports:
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
             suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is. In
-            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
+            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64. Not with
+            `resume`: this one file would have to be saved in step with the others. Export `rejects` by themselves.
         storage_options
             What fsspec takes for the scheme.
 
@@ -184,6 +192,7 @@ class FileExports:
         formula_guard: bool = False,
         encoding: str = "utf-8",
         compression: str | None = "infer",
+        compression_level: int | None = None,
         partition_by: str | Sequence[str] | None = None,
         max_file_bytes: int | str | None = None,
         max_rows_per_file: int | None = None,
@@ -202,7 +211,7 @@ class FileExports:
         Parameters
         ----------
         path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+            A path, a URI of any fsspec scheme, an open binary file or a pipe (which cannot be taken back).
         header
             Write the column names first.
         sep
@@ -225,6 +234,9 @@ class FileExports:
         compression
             ``"infer"`` goes by the suffix (``out.csv.gz``); or ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``.
             None writes the text as it is.
+        compression_level
+            How hard to compress: up to 9 for gzip, bz2 and xz, 22 for zstd, 12 for lz4. The highest keep hundreds of
+            megabytes, which count as `memory` and are refused beyond it: 700 for xz at 9, 840 for zstd at 22.
         partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
             Write a directory of files instead; see `to_parquet`.
         rejects
@@ -252,15 +264,16 @@ class FileExports:
             success_marker=success_marker,
             resume=resume,
         )
-        return self._export(
-            path, CsvEncoding(header=header, style=style, compression=compression), layout, rejects, storage_options
-        )
+        _check_level(path, compression, compression_level, layout)
+        spelled = CsvEncoding(header, style, compression, compression_level)
+        return self._export(path, spelled, layout, rejects, storage_options)
 
     def to_ndjson(
         self,
         path: Any,
         *,
         compression: str | None = "infer",
+        compression_level: int | None = None,
         partition_by: str | Sequence[str] | None = None,
         max_file_bytes: int | str | None = None,
         max_rows_per_file: int | None = None,
@@ -280,10 +293,12 @@ class FileExports:
         Parameters
         ----------
         path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+            A path, a URI of any fsspec scheme, an open binary file or a pipe (which cannot be taken back).
         compression
             ``"infer"`` goes by the suffix (``out.ndjson.gz``); or ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``,
             ``"lz4"``. None writes the text as it is.
+        compression_level
+            How hard to compress; see `to_csv`.
         partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
             Write a directory of files instead; see `to_parquet`.
         rejects
@@ -310,7 +325,8 @@ class FileExports:
             success_marker=success_marker,
             resume=resume,
         )
-        return self._export(path, NdjsonEncoding(compression), layout, rejects, storage_options)
+        _check_level(path, compression, compression_level, layout)
+        return self._export(path, NdjsonEncoding(compression, compression_level), layout, rejects, storage_options)
 
     def to_ipc(
         self,
@@ -336,7 +352,7 @@ class FileExports:
         Parameters
         ----------
         path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+            A path, a URI of any fsspec scheme, an open binary file or a pipe (which cannot be taken back).
         compression
             None (the default: nothing to decode), ``"lz4"`` or ``"zstd"``, of each column inside the file.
         stream
@@ -388,12 +404,13 @@ class FileExports:
     ) -> RunReport:
         """Write all rows to one ORC file: old or new, never half.
 
-        Stripes are closed at an eighth of the option `memory`, at most 64 MiB.
+        Stripes are closed at an eighth of the option `memory`, at most 64 MiB. While a file is open, each column takes
+        0.4 MB of it (0.2 without compression): where that is more than `memory`, it is a `BudgetError`.
 
         Parameters
         ----------
         path
-            A path, a URI of any fsspec scheme, or an open binary file (which cannot be taken back).
+            A path, a URI of any fsspec scheme, an open binary file or a pipe (which cannot be taken back).
         compression
             ``"zstd"`` (the default: small and fast), ``"zlib"`` (read everywhere), ``"snappy"``, ``"lz4"`` or None.
         partition_by, max_file_bytes, max_rows_per_file, max_open_files, mode, success_marker
@@ -462,9 +479,9 @@ class FileExports:
         return report
 
 
-def file_sink(path: Any, verb: str, storage_options: Mapping[str, Any] | None) -> Sink:
-    """Return what writes one file, in the format that its suffix names."""
-    return File(path, _encoding_of(path, verb), storage_options)
+def _check_level(path: Any, compression: str | None, level: Any, layout: Layout | None) -> None:
+    # Files in a directory get their names from us, and no suffix of a compression that was not asked for.
+    checked_level(compression, "" if layout is not None else str(getattr(path, "name", path)), level)
 
 
 def require_quarantine(plan: Node) -> None:
@@ -474,21 +491,3 @@ def require_quarantine(plan: Node) -> None:
             'nothing in this plan is read with errors="quarantine", so no rejects are kept',
             hint='pass errors="quarantine" to read_csv or read_ndjson.',
         )
-
-
-def _encoding_of(path: Any, argument: str) -> FileEncoding:
-    name = str(getattr(path, "name", path)).lower()
-    for encoding, suffixes in _ENCODINGS:
-        # Behind the suffix may stand that of a compression.
-        if any(name.endswith(suffix) or f"{suffix}." in name for suffix in suffixes):
-            return encoding
-    known = ", ".join(suffix for _, suffixes in _ENCODINGS for suffix in suffixes)
-    raise PlanError(f"{argument}: the suffix of {redact(name)!r} names no format", hint=f"use one of {known}.")
-
-
-_ENCODINGS: tuple[tuple[FileEncoding, tuple[str, ...]], ...] = (
-    (ParquetEncoding(), (".parquet", ".pq")),
-    (IpcEncoding(), (".arrow", ".arrows", ".feather")),
-    (NdjsonEncoding(), (".ndjson", ".jsonl")),
-    (CsvEncoding(), (".csv",)),
-)

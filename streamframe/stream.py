@@ -19,7 +19,7 @@ from streamframe.errors import PlanError
 from streamframe.exports import Exports
 from streamframe.expr import Expr, as_column, as_expr
 from streamframe.expr.patterns import as_pattern
-from streamframe.file_exports import file_sink, require_quarantine
+from streamframe.file_exports import require_quarantine
 from streamframe.foreign import other_name
 from streamframe.grouped import GroupedFrame
 from streamframe.options import parse_bytes
@@ -31,6 +31,7 @@ from streamframe.plan.sink import Sink
 from streamframe.plan.source import REJECTS, fact_column
 from streamframe.plan.telling import facts_of, telling, with_facts
 from streamframe.schema import parse_dtype
+from streamframe.sinks.by_suffix import file_sink
 from streamframe.transforms.cast import Cast
 from streamframe.transforms.concat import Concat
 from streamframe.transforms.extract import Extract, Unmatched

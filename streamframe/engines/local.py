@@ -20,13 +20,13 @@ from typing import Literal, TypeVar
 import pyarrow as pa
 
 from streamframe.batch import Mark, Marked
-from streamframe.engines.positions import Identities, is_resumable, plan_lines, require_resumable
+from streamframe.engines.positions import Identities, is_resumable, is_traceable, plan_lines, require_resumable
 from streamframe.engines.steps import Step, in_reading_order, scans_of, step_names
 from streamframe.errors import PlanError
 from streamframe.io.spill import SpillFile
 from streamframe.optimize.pushdown import Schemas, optimized
 from streamframe.options import Options, current_options
-from streamframe.plan.checkpoint import Checkpoint, require_same_lines
+from streamframe.plan.checkpoint import Checkpoint, Origin, require_same_lines
 from streamframe.plan.node import Node, Scan
 from streamframe.plan.report import Stats, worst
 from streamframe.plan.source import BlockReader, OpenSource
@@ -135,6 +135,15 @@ class LocalRun:
         mark, skip = (self._before, self._skipped + self._latest_rows - left) if left else (self._mark, self._skip)
         before = self._rows_by_others + self._rows - left
         return Checkpoint(plan_lines(self._plan), self._identities.at(mark), mark, skip, before)
+
+    def origin(self) -> Origin:
+        """Return where the rows come from that were handed over so far, without I/O."""
+        return Origin(
+            plan_lines(self._plan) if is_traceable(self._plan) else None,
+            self._identities.known(),
+            self._mark if is_resumable(self._plan) else None,
+            self._rows_by_others + self._rows,
+        )
 
     @property
     def block_bytes(self) -> int:
@@ -371,6 +380,9 @@ class _StepContext:
 
     def position(self, rows: int | None = None) -> None:
         """Nowhere: what a step hands on is not yet what the run hands over."""
+
+    def origin(self) -> None:
+        """Nowhere, as above."""
 
 
 def peek_schema(plan: Node) -> pa.Schema:

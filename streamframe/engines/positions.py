@@ -45,6 +45,12 @@ class Identities:
             return self._start if mark.scan == self._scan else ()
         return self._up_to(mark.scan, mark.part + 1)
 
+    def known(self) -> tuple[str, ...]:
+        """Return a line for each part that was opened so far, in all scans, and by the earlier run; no I/O."""
+        found = {scan: dict(source.known_identities()) for scan, source in self._opened.items()}
+        found.setdefault(self._scan, {}).update(enumerate(self._start))
+        return tuple(parts[part] for _, parts in sorted(found.items()) for part in sorted(parts))
+
     def _up_to(self, scan: int, parts: int) -> tuple[str, ...]:
         found, source = self._found.setdefault(scan, []), self._opened[scan]
         found.extend(source.identity(part) for part in range(len(found), parts))
@@ -56,6 +62,11 @@ def plan_lines(plan: Node) -> tuple[str, ...]:
     return tuple(
         node.describe() if node.scan is None else node.scan.source.fingerprint() for node in in_reading_order(plan)
     )
+
+
+def is_traceable(plan: Node) -> bool:
+    """Tell whether the lines of a plan say all that it does."""
+    return all(node.traceable for node in in_reading_order(plan))
 
 
 def is_resumable(plan: Node) -> bool:

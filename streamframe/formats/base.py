@@ -139,6 +139,10 @@ class FileEncoding(ABC):
         """What the names of its files end in, where we choose them."""
         return f".{self.name}"
 
+    def open_bytes(self, schema: pa.Schema) -> int:
+        """Return what a file keeps in memory for as long as it is open, beside its rows: a compressor's tables, say."""
+        return 0
+
     @abstractmethod
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         """Begin a file of this schema.

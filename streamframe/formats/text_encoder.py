@@ -1,6 +1,7 @@
 """Batches into a text file, a slice at a time.
 
-Rule: slices become text side by side, and are compressed and written in order.
+Rules: slices become text side by side, and are compressed and written in order. What a compressor keeps is held against
+the budget.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from streamframe.errors import BudgetError
 from streamframe.formats.base import Encoder
 from streamframe.io.atomic import AtomicFile
-from streamframe.io.compressing import Compressor
+from streamframe.io.compressing import compressor_for, held_bytes
 from streamframe.plan.context import InOrder, RunContext
+from streamframe.plan.quantities import human_bytes
 
 # Text of so many bytes is made at a time, whatever the size of the batch.
 _SLICE_BYTES = 1 << 20
@@ -36,11 +39,22 @@ class TextEncoder(Encoder):
     """Writes what `writer` makes, compressed if there is a compressor."""
 
     def __init__(
-        self, file: AtomicFile, context: RunContext, writer: TextWriter, compressor: Compressor | None
+        self,
+        file: AtomicFile,
+        context: RunContext,
+        writer: TextWriter,
+        compression: str | None,
+        level: int | None = None,
     ) -> None:
         self._file = file
         self._writer = writer
-        self._compressor = compressor
+        nbytes = held_bytes(compression, file.label, level)
+        # No level is refused that takes less than the one nobody asks for.
+        if level is not None and nbytes > held_bytes(compression, file.label):
+            _require_room(nbytes, level, context.options.memory_bytes)
+        self._hold = context.hold()
+        self._hold.resize(nbytes)
+        self._compressor = compressor_for(compression, file.label, level)
         self._slices: InOrder[bytes] = context.in_order(self._put)
         if writer.head:
             self._put(writer.head)
@@ -59,9 +73,20 @@ class TextEncoder(Encoder):
         self._slices.finish()
         if self._compressor is not None:
             self._file.write(self._compressor.flush())
+        self._hold.resize(0)
 
     def abort(self) -> None:
         self._slices.abort()
+        self._hold.resize(0)
 
     def _put(self, text: bytes) -> None:
         self._file.write(text if self._compressor is None else self._compressor.compress(text))
+
+
+def _require_room(nbytes: int, level: int, memory_bytes: int) -> None:
+    if nbytes > memory_bytes:
+        raise BudgetError(
+            f"compression_level={level} keeps {human_bytes(nbytes)}, and the option memory allows for "
+            f"{human_bytes(memory_bytes)}",
+            hint="take a lower level, or give more: sf.set_options(memory=...).",
+        )

@@ -1,8 +1,8 @@
 """Targets that are old or new, never half.
 
 Rules: locally that is a temporary file beside the target, synced and renamed; on a store it is an
-upload that is completed at the end. A pipe, a device or an open file of the user's cannot be
-taken back and is written directly.
+upload that is completed at the end. A pipe, a device, a descriptor by its name (``/dev/stdout``) or an open file of the
+user's cannot be taken back and is written directly.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from streamframe.errors import PlanError, SinkError, SourceError
 from streamframe.io.atomic_file import AtomicFile, sink_error, translating
 from streamframe.io.atomic_targets import DirectFile, LocalFile, StoreFile
+from streamframe.io.descriptors import descriptor_of, open_descriptor
 from streamframe.io.http import HttpLocation
 from streamframe.io.local import LocalLocation
 from streamframe.io.locations import paths
@@ -60,6 +61,9 @@ def open_atomic(target: Any, *, storage_options: Mapping[str, Any] | None = None
 
 
 def _open_local(label: str, path: str) -> AtomicFile:
+    descriptor = descriptor_of(path)
+    if descriptor is not None:
+        return DirectFile(open_descriptor(label, descriptor), label=label, owned=True)
     try:
         path = os.path.realpath(path)  # a symlink stays, and what it points at is replaced
         mode = os.stat(path).st_mode

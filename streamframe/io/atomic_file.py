@@ -24,6 +24,7 @@ class AtomicFile(ABC):
         self.label = label
         self._written = 0
         self._done = False
+        self._given_up = False
 
     @property
     def closed(self) -> bool:
@@ -41,6 +42,8 @@ class AtomicFile(ABC):
         if self._done:
             raise ValueError(f"write to {self.label}, which is closed")
         with memoryview(data).cast("B") as view, self._guard("written"):
+            if self._given_up:
+                return len(view)
             self._write(view)
             self._written += len(view)
             return len(view)
@@ -66,6 +69,13 @@ class AtomicFile(ABC):
     def seekable(self) -> bool:
         """Return False."""
         return False
+
+    def give_up(self) -> None:
+        """Take what is written from now on for nothing: `abort` follows.
+
+        A writer that is closed would end its file, and what cannot be taken back would look whole.
+        """
+        self._given_up = True
 
     def commit(self) -> int:
         """Make it the target's new content, in one step; return the bytes written.

@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import secrets
+import select
 import stat
 from collections.abc import Iterator
 from typing import IO, Any
@@ -146,6 +147,10 @@ class DirectFile(AtomicFile):
         # An unbuffered file may take less than it is given.
         while data:
             count = self._file.write(data)
+            if count is None and isinstance(self._file, io.FileIO):
+                # The other end has made it non-blocking, and is full.
+                select.select([], [self._file], [])
+                continue
             data = data[len(data) if count is None else count :]
 
     def _commit(self) -> None:

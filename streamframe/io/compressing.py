@@ -1,7 +1,12 @@
-"""Put gz, zst, bz2, xz or lz4 around bytes that are written: the other half of `compression`."""
+"""Put gz, zst, bz2, xz or lz4 around bytes that are written: the other half of `compression`.
+
+Rule: what a compressor keeps is told by `held_bytes`, since a high level may take more than a whole run is allowed to.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Protocol, cast
 
@@ -9,9 +14,8 @@ from streamframe.errors import PlanError
 from streamframe.io.compression import codec_named, codec_of_suffix, lz4_frame
 
 # Beyond these, files hardly shrink while time doubles.
-_GZIP_LEVEL = 6
 _ISAL_LEVEL = 2
-_ZSTD_LEVEL = 3
+_MB = 1 << 20
 
 
 class Compressor(Protocol):
@@ -26,7 +30,7 @@ class Compressor(Protocol):
         ...
 
 
-def compressor_for(compression: str | None, label: str) -> Compressor | None:
+def compressor_for(compression: str | None, label: str, level: int | None = None) -> Compressor | None:
     """Return a compressor; None where bytes are written as they are.
 
     Parameters
@@ -35,13 +39,35 @@ def compressor_for(compression: str | None, label: str) -> Compressor | None:
         ``"infer"`` goes by the suffix of `label`; None, or a name that `codec_named` knows.
     label
         The target.
+    level
+        How hard to compress; None for the compression's own.
     """
-    if compression is None:
-        return None
-    if compression == "infer":
-        codec = codec_of_suffix(PurePosixPath(label).suffix)
-        return _new(codec.name) if codec is not None else None
-    return _new(codec_named(compression).name)
+    name = _name_of(compression, label)
+    return None if name is None else _kind_of(name).new(level)
+
+
+def held_bytes(compression: str | None, label: str, level: int | None = None) -> int:
+    """Return what such a compressor keeps in memory, about."""
+    name = _name_of(compression, label)
+    return 0 if name is None else _kind_of(name).held_bytes(level)
+
+
+def checked_level(compression: str | None, label: str, level: Any) -> None:
+    """Raise `PlanError` if what a target is compressed with has no such level."""
+    if level is None:
+        return
+    name = _name_of(compression, label)
+    if name is None:
+        raise PlanError(
+            "compression_level: the text is not compressed",
+            hint='pass compression="zstd", say, or a path that ends so.',
+        )
+    kind = _kind_of(name)
+    if isinstance(level, bool) or not isinstance(level, int) or not kind.lowest <= level <= kind.highest:
+        raise PlanError(
+            f"compression_level needs a whole number of {kind.lowest} to {kind.highest} for {name!r}, got {level!r}",
+            hint=f"{kind.default} is the default.",
+        )
 
 
 def suffix_of(compression: str | None) -> str:
@@ -49,48 +75,77 @@ def suffix_of(compression: str | None) -> str:
     return codec_named(compression).suffixes[0] if compression not in (None, "infer") else ""
 
 
-def _new(name: str) -> Compressor:
-    if name == "gzip":
-        return _new_gzip()
-    if name == "zstd":
-        return _new_zstd()
-    if name == "bz2":
-        import bz2
+def _name_of(compression: str | None, label: str) -> str | None:
+    if compression == "infer":
+        codec = codec_of_suffix(PurePosixPath(label).suffix)
+        return None if codec is None else codec.name
+    return None if compression is None else codec_named(compression).name
 
-        return bz2.BZ2Compressor()
-    if name == "lz4":
-        return _Lz4Compressor()
+
+@dataclass(frozen=True)
+class _Kind:
+    """How one compression is made: its levels, and what each keeps, as (from this level on, bytes)."""
+
+    make: Callable[[int | None], Compressor]
+    lowest: int
+    highest: int
+    default: int
+    keeps: tuple[tuple[int, int], ...]
+
+    def new(self, level: int | None) -> Compressor:
+        return self.make(level)
+
+    def held_bytes(self, level: int | None) -> int:
+        wanted = self.default if level is None else level
+        return max(nbytes for start, nbytes in self.keeps if start <= max(wanted, self.keeps[0][0]))
+
+
+def _kind_of(name: str) -> _Kind:
     if name == "zip":
         raise PlanError("zip is read, but not written", hint="write .gz or .zst: they need no archive around one file.")
-    import lzma
-
-    return lzma.LZMACompressor()
+    return _KINDS[name]
 
 
-def _new_gzip() -> Compressor:
+def _gzip(level: int | None) -> Compressor:
     gzip_bits = 31
-    try:
-        from isal import isal_zlib
-    except ImportError:
-        import zlib
+    if level is None:
+        try:
+            from isal import isal_zlib
+        except ImportError:
+            pass
+        else:
+            return cast("Compressor", isal_zlib.compressobj(_ISAL_LEVEL, wbits=gzip_bits))
+    import zlib
 
-        return zlib.compressobj(_GZIP_LEVEL, wbits=gzip_bits)
-    return cast("Compressor", isal_zlib.compressobj(_ISAL_LEVEL, wbits=gzip_bits))
+    # The levels that are known by these numbers are zlib's; isal has three others.
+    return zlib.compressobj(_KINDS["gzip"].default if level is None else level, wbits=gzip_bits)
 
 
-def _new_zstd() -> Compressor:
+def _zstd(level: int | None) -> Compressor:
     try:
         from compression import zstd  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         from backports import zstd
-    return cast("Compressor", zstd.ZstdCompressor(_ZSTD_LEVEL))
+    return cast("Compressor", zstd.ZstdCompressor(_KINDS["zstd"].default if level is None else level))
+
+
+def _bz2(level: int | None) -> Compressor:
+    import bz2
+
+    return bz2.BZ2Compressor(_KINDS["bz2"].default if level is None else level)
+
+
+def _xz(level: int | None) -> Compressor:
+    import lzma
+
+    return lzma.LZMACompressor(preset=level)
 
 
 class _Lz4Compressor:
     """lz4 in the shape of `Compressor`: its own begins with a call of its own."""
 
-    def __init__(self) -> None:
-        self._inner = lz4_frame().LZ4FrameCompressor(content_checksum=True)
+    def __init__(self, level: int | None) -> None:
+        self._inner = lz4_frame().LZ4FrameCompressor(compression_level=level or 0, content_checksum=True)
         self._head = self._inner.begin()
 
     def compress(self, data: Any) -> bytes:
@@ -101,3 +156,21 @@ class _Lz4Compressor:
     def flush(self) -> bytes:
         out: bytes = self._head + self._inner.flush()
         return out
+
+
+# What they keep: `man xz`; of zstd its window and two tables, as its levels set them.
+_KINDS = {
+    "gzip": _Kind(_gzip, 0, 9, 6, ((0, _MB // 2),)),
+    "zstd": _Kind(
+        _zstd, -131_072, 22, 3,
+        ((-131_072, 4 * _MB), (9, 16 * _MB), (10, 32 * _MB), (12, 68 * _MB), (19, 90 * _MB), (20, 200 * _MB),
+         (21, 400 * _MB), (22, 800 * _MB)),
+    ),
+    "bz2": _Kind(_bz2, 1, 9, 9, ((1, 8 * _MB),)),
+    "xz": _Kind(
+        _xz, 0, 9, 6,
+        ((0, 3 * _MB), (1, 9 * _MB), (2, 17 * _MB), (3, 32 * _MB), (4, 48 * _MB), (5, 94 * _MB), (7, 186 * _MB),
+         (8, 370 * _MB), (9, 674 * _MB)),
+    ),
+    "lz4": _Kind(_Lz4Compressor, 0, 12, 0, ((0, _MB // 2),)),
+}  # fmt: skip

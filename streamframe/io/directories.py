@@ -8,6 +8,7 @@ from typing import Any
 
 from streamframe.errors import PlanError
 from streamframe.io.atomic_directory import AtomicDirectory, Continues, Mode
+from streamframe.io.descriptors import is_direct
 from streamframe.io.directory_local import LocalDirectory
 from streamframe.io.directory_store import StoreDirectory
 from streamframe.io.http import HttpLocation
@@ -54,6 +55,11 @@ def open_directory(
     if isinstance(location, HttpLocation):
         raise PlanError(f"{label} cannot be written: http(s) is for reading", hint="write to a directory or a store.")
     if isinstance(location, LocalLocation):
+        if is_direct(location.path):
+            raise PlanError(
+                f"{label} is written as the bytes come, so it is not appended to, continued or split into files",
+                hint="leave out mode=, resume=, partition_by= and the like, or name a directory.",
+            )
         return LocalDirectory(label, location.path, mode, suffix, continues)
     assert isinstance(location, RemoteLocation)
     fs, path = filesystem_and_path(location)

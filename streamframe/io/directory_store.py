@@ -10,8 +10,11 @@ Rules:
   finds it where this one was killed, and finishes either the new set or the old one.
 * What a run saves has to be completed, so it can be listed, as above; the journal then holds the saved manifest as
   well. A run that is to go on there takes it from the journal; any other deletes it.
-* Nothing locks a store: one export at a time is the user's business. What a killed run had sent without completing
-  it is invisible, and stays until the store's own rule for abandoned uploads removes it.
+* The journal is also what keeps exports apart: one only can make it, where the store promises that, and goes on if the
+  manifest is still what it was when the export began. So of two at once the later fails, before any of its files is
+  there. One that is opened while another completes takes that for killed; which notices that its journal is gone.
+* What a killed run had sent without completing it is invisible, and stays until the store's own rule for abandoned
+  uploads removes it.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from streamframe.errors import SinkError
 from streamframe.io.atomic_directory import (
     BUFFER_BYTES,
     MANIFEST,
@@ -54,13 +58,16 @@ class StoreDirectory(AtomicDirectory):
         self._parts: list[_StorePart] = []
         self._published: list[str] = []
         self._done = False
+        # What this run has last written there; None while there is none of its own.
+        self._journal: bytes | None = None
         with self._guard("opened"):
             self._mend(take_over=continues is not None)
             names = frozenset(self._list()).difference(self._published, [JOURNAL])
+            self._before = self._read(MANIFEST) if MANIFEST in names else None
             if mode == "overwrite":
                 check_replaceable(label, names, suffix)
             elif names:
-                self.manifest = self._read(MANIFEST)
+                self.manifest = self._before
                 check_mode(label, mode, self.manifest, continues)
         self.taken = names
         self._goes = sorted(names - {MANIFEST}) if mode == "overwrite" else []
@@ -87,6 +94,7 @@ class StoreDirectory(AtomicDirectory):
     def commit(self, manifest: bytes) -> None:
         with self._guard("completed"):
             self._publish(self._parts, manifest)
+            self._require_journal()
             self._write(MANIFEST, manifest)
             self._done = True
             self._delete([*self._goes, JOURNAL])
@@ -98,9 +106,13 @@ class StoreDirectory(AtomicDirectory):
                 part.discard()
             if self.saved is None:
                 with contextlib.suppress(Exception):
-                    self._mend()
+                    if self._has_journal():
+                        self._mend()
 
     def _publish(self, parts: list[_StorePart], manifest: bytes) -> None:
+        if self._journal is None:
+            self._begin_journal()
+        self._require_journal()
         self._published += [part.name for part in parts]
         self._write_journal(manifest)
         for part in parts:
@@ -109,12 +121,43 @@ class StoreDirectory(AtomicDirectory):
 
     def _write_journal(self, manifest: bytes) -> None:
         journal = {
+            "run": self.run,
             "manifest_sha256": hashlib.sha256(manifest).hexdigest(),
             "comes": self._published,
             "goes": self._goes,
             "saved": None if self.saved is None else self.saved.decode(),
         }
-        self._write(JOURNAL, json.dumps(journal).encode())
+        self._journal = json.dumps(journal).encode()
+        self._write(JOURNAL, self._journal)
+
+    def _begin_journal(self) -> None:
+        """Make a journal of nothing, unless another export has one or has changed the directory."""
+        # Whoever finds it has nothing to mend: what files of this run are called is not sure to be free yet.
+        begun = json.dumps({"run": self.run, "manifest_sha256": "", "comes": [], "goes": [], "saved": None}).encode()
+        try:
+            self._fs.pipe_file(self._path(JOURNAL), begun, mode="create")
+        except Exception as error:  # a store that has no such promise says so in words of its own
+            found = self._read(JOURNAL)
+            # It is ours where the answer to a first try was lost, and s3fs has tried again.
+            if found != begun and (found is not None or isinstance(error, FileExistsError)):
+                raise self._is_another("is being written by another export") from error
+            if found is None:
+                self._write(JOURNAL, begun)
+        self._journal = begun
+        if self._read(MANIFEST) != self._before:
+            self._delete([JOURNAL])
+            self._journal = None
+            raise self._is_another("was changed by another export meanwhile")
+
+    def _has_journal(self) -> bool:
+        return self._journal is not None and self._read(JOURNAL) == self._journal
+
+    def _require_journal(self) -> None:
+        if not self._has_journal():
+            raise self._is_another("was opened by another export, which has cleared away what this one had completed")
+
+    def _is_another(self, what: str) -> SinkError:
+        return SinkError(f"{self.label} {what}", source=self.label, hint="run it again, one export at a time.")
 
     def _mend(self, *, take_over: bool = False) -> None:
         """Finish what the journal of a killed run says, or take over what it has saved."""
@@ -126,6 +169,7 @@ class StoreDirectory(AtomicDirectory):
         came = manifest is not None and hashlib.sha256(manifest).hexdigest() == journal["manifest_sha256"]
         if take_over and not came and journal.get("saved"):
             self.saved = journal["saved"].encode()
+            self._journal = text
             self._published = journal["comes"]
             return
         self._delete([*journal["goes" if came else "comes"], JOURNAL])
@@ -146,6 +190,8 @@ class StoreDirectory(AtomicDirectory):
             return None
 
     def _read(self, name: str) -> bytes | None:
+        # s3fs takes what a listing of before did not have for missing.
+        self._fs.invalidate_cache()
         try:
             return bytes(self._fs.cat_file(self._path(name)))
         except FileNotFoundError:

@@ -15,9 +15,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from streamframe.errors import SourceError, TruncatedError, did_you_mean
+from streamframe.io.atomic_directory import MANIFEST
 from streamframe.io.location import Location, below, has_glob, hidden_folder, shown_files
 from streamframe.io.ranged import RangedFile
 from streamframe.io.stream import ByteStream, closed_error
+from streamframe.io.without_rows import without_rows
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,9 +52,13 @@ class LocalLocation(Location):
             )
         return tuple(self._found(path) for path in found)
 
+    @property
+    def manifest(self) -> LocalLocation:
+        return self._found(os.path.join(self.path, MANIFEST))
+
     def _in_directory(self, suffixes: Collection[str]) -> Sequence[Location]:
         found = shown_files([self._found(path) for path in sorted(self._walk())], suffixes)
-        if not found:
+        if not found and without_rows(self.manifest) is None:
             raise _with_errno(
                 SourceError(
                     f"the directory {self.label} holds no file",

@@ -68,8 +68,15 @@ class Location(ABC):
         """It can be read more than once."""
         return True
 
+    @property
+    def manifest(self) -> Location | None:
+        """Where an export would have left its manifest, if this is a directory; None if it can be none."""
+        return None
+
     def expand(self, suffixes: Collection[str] = ()) -> Sequence[Location]:
         """Return what a glob or a directory stands for; any other location stands for itself. May do I/O.
+
+        Nothing is what a directory stands for that an export without rows has made.
 
         Parameters
         ----------

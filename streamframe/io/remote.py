@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from streamframe.errors import MissingDependencyError, SourceChangedError, SourceError, StreamError, TruncatedError
+from streamframe.io.atomic_directory import MANIFEST
 from streamframe.io.location import Location, below, has_glob, shown_files
 from streamframe.io.ranged import RangedFile
 from streamframe.io.redact import forget_hidden, links, redact, redact_text, secrets_in, secrets_of, shows_secrets
 from streamframe.io.store import StoreRangedFile, StoreStream
 from streamframe.io.store_object import stored_object
 from streamframe.io.stream import ByteStream, closed_error
+from streamframe.io.without_rows import without_rows
 
 T = TypeVar("T")
 
@@ -61,7 +63,7 @@ class RemoteLocation(Location):
         if may_be_directory and self._guard(lambda: fs.isdir(path)):
             listed = self._guard(lambda: sorted(fs.find(path, detail=False)))
             found = shown_files([self._found(fs, path, one) for one in listed if not one.endswith("/")], suffixes)
-            if not found:
+            if not found and without_rows(self.manifest) is None:
                 hint = "names with a leading dot or underscore are passed over."
                 raise SourceError(f"the directory {self.label} holds no file", source=self.label, hint=hint)
             return found
@@ -71,6 +73,11 @@ class RemoteLocation(Location):
         if not with_name:
             raise SourceError(f"no file matches {self.label}", source=self.label, hint="check the glob's pattern.")
         return tuple(self._found(fs, path, one) for one in with_name)
+
+    @property
+    def manifest(self) -> RemoteLocation:
+        fs, path = filesystem_and_path(self)
+        return self._found(fs, path, f"{path.rstrip('/')}/{MANIFEST}")
 
     def _found(self, fs: Any, given: str, path: str) -> RemoteLocation:
         uri = str(fs.unstrip_protocol(path))

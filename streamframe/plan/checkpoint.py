@@ -80,6 +80,28 @@ class Checkpoint:
         return self.to_json()
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where the rows of a run come from, as far as that can be told without asking anybody.
+
+    Attributes
+    ----------
+    plan : tuple of str or None
+        The steps, in reading order; None if a step's text does not say all that it does.
+    source : tuple of str
+        What was read, in the order in which it was opened.
+    mark : Mark or None
+        The position in the input; None if nobody can go on from one.
+    rows : int
+        Rows that were handed over, of this run and those before it.
+    """
+
+    plan: tuple[str, ...] | None
+    source: tuple[str, ...]
+    mark: Mark | None
+    rows: int
+
+
 def as_checkpoint(value: Any) -> Checkpoint:
     """Return what `resume` was given as a checkpoint."""
     return value if isinstance(value, Checkpoint) else Checkpoint.from_json(value)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from streamframe.batch import Mark
 from streamframe.options import Options
-from streamframe.plan.checkpoint import Checkpoint
+from streamframe.plan.checkpoint import Checkpoint, Origin
 
 if TYPE_CHECKING:
     from streamframe.plan.node import Node
@@ -91,6 +91,10 @@ class RunContext(Protocol):
 
         It lies behind so many rows of the latest batch that was handed over; by default, behind all of it.
         """
+        ...
+
+    def origin(self) -> Origin | None:
+        """Return where the rows come from that were handed over so far, without I/O; None inside of a step."""
         ...
 
     def hold(self) -> Hold:

@@ -65,6 +65,11 @@ class Node(ABC):
         return False
 
     @property
+    def traceable(self) -> bool:
+        """What `describe` returns says all that this step does; of a scan, the fingerprint of its source."""
+        return self.resumable
+
+    @property
     def predicate(self) -> Expr | None:
         """What a row must satisfy to pass, where that is all this node does."""
         return None
@@ -166,6 +171,10 @@ class Scan(Node):
     @property
     def resumable(self) -> bool:
         return self.source.resumable
+
+    @property
+    def traceable(self) -> bool:
+        return self.source.traceable
 
     def produces(self, *schemas: pa.Schema) -> pa.Schema | None:
         (schema,) = schemas

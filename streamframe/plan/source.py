@@ -10,6 +10,7 @@ thread, I/O only) -> `Block.decode` (pool, computing only).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
@@ -79,6 +80,11 @@ class Source(ABC):
         return self.describe()
 
     @property
+    def traceable(self) -> bool:
+        """The fingerprint tells it from all others."""
+        return True
+
+    @property
     def known_schema(self) -> pa.Schema | None:
         """The schema, where it is known without I/O."""
         return None
@@ -121,6 +127,10 @@ class OpenSource(ABC):
     def identity(self, part: int) -> str:
         """Return what changes when the content of a part does, also while and after it is read; may do I/O."""
         return ""
+
+    def known_identities(self) -> Mapping[int, str]:
+        """Return a line for each part that was opened: its identity where that is known, or its name. No I/O."""
+        return {}
 
     @abstractmethod
     def close(self) -> None:

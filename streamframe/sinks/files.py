@@ -52,6 +52,7 @@ class _OpenFile(OpenSink):
         return Written(files=(self._file.label,), bytes_written=self._file.commit())
 
     def abort(self) -> None:
+        self._file.give_up()
         try:
             self._encoder.abort()
         finally:

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from streamframe.errors import ResumeError, SinkError
-from streamframe.plan.checkpoint import Checkpoint
+from streamframe.plan.checkpoint import Checkpoint, Origin
 
 VERSION = 1
 # Files that differ in one of these cannot be read together.
@@ -48,7 +48,9 @@ class Manifest:
     run : str
         Which run has written it; empty if no other can go on there.
     last : Checkpoint or None
-        How far that run had come: the plan, what it had read, and where in that.
+        How far that run had come: the plan, what it had read, and where in that. None if no other can go on there.
+    origin : Origin or None
+        Where the rows come from that the latest run has written, for people to read.
     settings : mapping
         How the format is written, see `settings_of`.
     """
@@ -59,6 +61,7 @@ class Manifest:
     files: tuple[FileEntry, ...]
     run: str = ""
     last: Checkpoint | None = None
+    origin: Origin | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -80,10 +83,19 @@ class Manifest:
             "rows": self.rows,
             # Two exports of the same rows are the same bytes, if none of them is to be continued.
             **({"run": self.run} if self.run else {}),
-            **({"last": json.loads(self.last.to_json())} if self.last is not None else {}),
+            "plan": None if self.origin is None else self.origin.plan,
+            "source": None if self.origin is None else self.origin.source,
+            "last": self._last(),
             "files": [asdict(file) for file in self.files],
         }
         return json.dumps(facts, indent=1, ensure_ascii=False).encode()
+
+    def _last(self) -> Any:
+        if self.last is not None:
+            return json.loads(self.last.to_json())
+        if self.origin is None or self.origin.mark is None:
+            return None
+        return {"mark": asdict(self.origin.mark), "rows": self.origin.rows}
 
     @classmethod
     def from_bytes(cls, data: bytes, label: str) -> Manifest:
@@ -108,8 +120,9 @@ class Manifest:
                 tuple(facts["partition_by"]),
                 tuple(FileEntry(**file) for file in facts["files"]),
                 facts.get("run", ""),
-                Checkpoint.from_json(json.dumps(facts["last"])) if facts.get("last") else None,
-                dict(facts.get("settings", {})),
+                # Without a run that others may go on with, it only tells.
+                Checkpoint.from_json(json.dumps(facts["last"])) if facts.get("run") and facts.get("last") else None,
+                settings=dict(facts.get("settings", {})),
             )
         except (ValueError, KeyError, TypeError, pa.ArrowException, ResumeError) as error:
             raise SinkError(

@@ -65,7 +65,8 @@ class OpenDirectory(OpenSink):
             if found.layout.success_marker and "_SUCCESS" not in directory.taken:
                 directory.create("_SUCCESS").commit()
             last = self._context.position() if found.layout.resume else None
-            directory.commit(replace(self._manifest, files=joined(old, new), last=last).to_bytes())
+            manifest = replace(self._manifest, files=joined(old, new), last=last, origin=self._context.origin())
+            directory.commit(manifest.to_bytes())
         else:
             directory.abort()
         files = joined(old, new) if found.is_behind_old else new

@@ -57,8 +57,9 @@ class Parts:
         self._open: OrderedDict[str, _Part] = OrderedDict()
         self._next_number: Counter[str] = Counter()
         self._share_bytes = context.options.memory_bytes // _ENCODERS_PER_BUDGET
-        # An upload keeps a good deal in memory, so a store may have fewer open at once.
-        self.max_open = max(1, min(layout.max_open_files, self._share_bytes // directory.file_bytes))
+        # An upload or a compressor may keep a good deal in memory, so fewer are open at once.
+        open_bytes = directory.file_bytes + encoding.open_bytes(schema)
+        self.max_open = max(1, min(layout.max_open_files, self._share_bytes // open_bytes))
         self._hold = context.hold()
         self._closing: InOrder[_Complete] = context.in_order(self._closed)
         self._closing_files = 0

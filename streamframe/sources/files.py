@@ -8,7 +8,7 @@ Columns from the paths stand behind those of the files, and take the place of on
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -23,6 +23,7 @@ from streamframe.plan.context import RunContext
 from streamframe.plan.node import Scan
 from streamframe.plan.source import BlockReader, OpenSource, Source, SourceFact, fact_column, fact_type
 from streamframe.schema import is_text
+from streamframe.sources.empty_exports import columns_of_no_rows
 from streamframe.sources.files_reader import FilesReader
 from streamframe.sources.fitting import Fit, fitted
 from streamframe.sources.hive import Hive, partition_values
@@ -90,7 +91,7 @@ class Files(Source):
         locations = self.paths.expand(self.format.suffixes)
         frozen = self.frozen
         known = None if frozen.partitions is None else frozen.partitions.schema
-        partitions = partition_values(locations, self.hive, known)
+        partitions = partition_values(locations, self.hive, known) if locations else self._keys_of_no_files()
         parts = _Parts(self, locations, context.block_bytes)
         opened: dict[int, OpenFile] = {}
         if frozen.sampled is None and self.schema_over != "first":
@@ -107,6 +108,14 @@ class Files(Source):
         own = [one for one in frozen.files if one.name not in partitions.schema.names]
         frozen.partitions, frozen.found = partitions, pa.schema([*own, *partitions.schema])
         return _OpenFiles(parts, partitions, opened)
+
+    def _keys_of_no_files(self) -> pa.RecordBatch:
+        """Return the keys of no files; the columns are what an export without rows has noted, unless they are known."""
+        frozen = self.frozen
+        if frozen.partitions is not None:
+            return frozen.partitions.slice(0, 0)
+        frozen.sampled, keys = columns_of_no_rows(self.paths, self.format, self.hive)
+        return pa.RecordBatch.from_pylist([], schema=keys)
 
     def spared(self, predicate: Expr) -> str:
         partitions, schema = self.frozen.partitions, self.frozen.found
@@ -127,6 +136,7 @@ class _Parts:
         self.locations = locations
         self._block_bytes = block_bytes
         self._identities: dict[int, str] = {}
+        self._names: dict[int, str] = {}
 
     def identity(self, part: int) -> str:
         """Return what a file was like when it was opened, or now if that takes a connection."""
@@ -135,6 +145,12 @@ class _Parts:
         if part not in self._identities:
             self._identities[part] = self.locations[part].identity()
         return f"{self.locations[part].label}: {self._identities[part]}"
+
+    def known_identities(self) -> Mapping[int, str]:
+        """Return a line for each file that was opened: with its identity, if asking for that took no connection."""
+        # A copy, since a thread may be opening another.
+        names = self._names.copy()
+        return {part: self.identity(part) if part in self._identities else name for part, name in names.items()}
 
     def first_with_rows(self) -> dict[int, OpenFile]:
         """Open the first file that is not empty, which tells the schema; return it by its number.
@@ -179,6 +195,7 @@ class _Parts:
 
     def _opened(self, part: int, expected: pa.Schema | None) -> OpenFile:
         location = self.locations[part]
+        self._names[part] = location.label
         try:
             if location.identity_is_cheap:
                 # Before it is read: a file that is replaced later is another one.
@@ -226,6 +243,9 @@ class _OpenFiles(OpenSource):
 
     def identity(self, part: int) -> str:
         return self._parts.identity(part)
+
+    def known_identities(self) -> Mapping[int, str]:
+        return self._parts.known_identities()
 
     def close(self) -> None:
         for one in self._opened.values():

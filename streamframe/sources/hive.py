@@ -75,6 +75,13 @@ def partition_values(locations: Sequence[Location], hive: Hive, known: pa.Schema
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
+def keys_of_no_files(types: Mapping[str, pa.DataType], hive: Hive) -> pa.Schema:
+    """Return the keys that paths would have, where these are the types of those that were written."""
+    if hive is False:
+        return NO_KEYS
+    return _typed(dict.fromkeys(types), [], {**types, **(dict(hive) if isinstance(hive, tuple) else {})})
+
+
 def _keys(folders: Sequence[str]) -> list[tuple[str, str | None]]:
     pairs: list[list[str]] = []
     for folder in folders:

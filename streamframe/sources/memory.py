@@ -10,7 +10,7 @@ import hashlib
 import io
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,6 +169,9 @@ class _OpenBatches(OpenSource):
 
     def identity(self, part: int) -> str:
         return self._source.content() if self._source.held else ""
+
+    def known_identities(self) -> Mapping[int, str]:
+        return {0: self._source.call}
 
     def close(self) -> None:
         if self._first is not None and isinstance(self._batches, _Taking):

@@ -7,6 +7,7 @@ only, where the user uses it too; one that we open is read ahead from, and close
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -47,6 +48,16 @@ class Query(Source):
         return False
 
     @property
+    def traceable(self) -> bool:
+        # A fingerprint of parameters would let a secret be guessed.
+        return self.params is None
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(str(self.query).encode(errors="backslashreplace")).hexdigest()
+        types = {name: str(kind) for name, kind in self.dtype.items()}
+        return f"{self.describe()}: sha256 {digest[:16]}, dtype={types}"
+
+    @property
     def threaded(self) -> bool:
         return self.target.owned
 
@@ -62,7 +73,7 @@ class Query(Source):
         )
         rows = _Rows(result, self.target.label, secrets, nbytes)
         try:
-            return _OpenQuery(rows, frozen_schema(*rows.sampled(), self.dtype))
+            return _OpenQuery(rows, self.describe(), frozen_schema(*rows.sampled(), self.dtype))
         except BaseException:
             rows.close()
             raise
@@ -141,13 +152,17 @@ class _Rows:
 
 
 class _OpenQuery(OpenSource):
-    def __init__(self, rows: _Rows, schema: pa.Schema) -> None:
+    def __init__(self, rows: _Rows, name: str, schema: pa.Schema) -> None:
         self._rows = rows
+        self._name = name
         self._schema = schema
 
     @property
     def schema(self) -> pa.Schema:
         return self._schema
+
+    def known_identities(self) -> Mapping[int, str]:
+        return {0: self._name}
 
     def read(self, scan: Scan) -> BlockReader:
         return _QueryReader(self._rows, self._schema, scan.columns)

@@ -58,6 +58,10 @@ class GroupBy(Transform):
         # A row without any column would be no row.
         return dataclasses.replace(self, aggregates=kept if kept or self.keys else self.aggregates[:1])
 
+    @property
+    def traceable(self) -> bool:
+        return True
+
     def takes_dictionaries(self, schema: pa.Schema) -> frozenset[str]:
         plain = {key.column for key in self.keys if key.column is not None}
         computed = [key for key in self.keys if key.column is None]

@@ -17,6 +17,10 @@ class Rejects(Transform):
 
     only_rejects: ClassVar[bool] = True
 
+    @property
+    def traceable(self) -> bool:
+        return True
+
     def produces(self, *schemas: pa.Schema) -> pa.Schema:
         return REJECTS
 

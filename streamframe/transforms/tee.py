@@ -28,6 +28,10 @@ class Tee(Transform):
     sink: Sink
     rows: ClassVar[Rows] = "same"
 
+    @property
+    def traceable(self) -> bool:
+        return True
+
     def produces(self, *schemas: pa.Schema) -> pa.Schema:
         return schemas[0]
 

@@ -213,3 +213,29 @@ def test_a_footer_with_a_name_that_is_no_text_is_an_error(tmp_path):
     (tmp_path / "bad.orc").write_bytes(data.replace(b"abcdef", b"abcde\xf3"))
     with pytest.raises(sf.DecodeError, match=r"bad\.orc cannot be read as ORC"):
         sf.read_orc(tmp_path / "bad.orc").to_arrow()
+
+
+@pytest.mark.parametrize(("compression", "columns"), [("zstd", 200), ("none", 370)])
+def test_more_columns_than_their_buffers_fit_are_refused_before_anything_is_written(tmp_path, compression, columns):
+    def export(count):
+        batch = pa.record_batch([pa.array([1])] * count, names=[f"c{n}" for n in range(count)])
+        return sf.from_arrow(batch).to_orc(tmp_path / "a.orc", compression=compression)
+
+    with sf.options(memory="80MB"):
+        report = export(columns - 50)
+        assert report.peak_bytes > 40_000_000
+        with pytest.raises(sf.BudgetError, match=rf"{columns:,} columns of ORC takes 8.* allows for 80 MB\n.*Parquet"):
+            export(columns)
+        assert sf.read_orc(tmp_path / "a.orc").count() == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.orc"]
+    with sf.options(memory="1MB"):
+        assert export(100).rows == 1
+
+
+def test_no_more_files_of_orc_are_open_than_their_columns_fit(tmp_path):
+    rows = pa.table({"key": [n % 30 for n in range(3_000)], **{f"c{n}": range(3_000) for n in range(40)}})
+    with sf.options(memory="128MB"):
+        report = sf.from_arrow(rows).to_orc(tmp_path / "out", partition_by="key")
+    assert report.peak_bytes < 128_000_000
+    assert len(report.files) == 30
+    assert sorted(sf.read_orc(tmp_path / "out").to_arrow()["c7"].to_pylist()) == list(range(3_000))

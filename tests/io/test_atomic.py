@@ -11,9 +11,11 @@ import stat
 
 import fsspec
 import pyarrow as pa
+import pyarrow.orc as orc
 import pyarrow.parquet as pq
 import pytest
 
+import streamframe as sf
 from streamframe.errors import PlanError, SinkError
 from streamframe.io.atomic import open_atomic
 
@@ -165,6 +167,21 @@ def test_the_users_own_file_is_written_directly_and_left_open():
     assert not own.closed
     with pytest.raises(PlanError, match="text mode"):
         open_atomic(io.StringIO())
+
+
+@pytest.mark.parametrize("verb", ["to_parquet", "to_ipc", "to_orc"])
+def test_what_cannot_be_taken_back_does_not_look_whole(verb):
+    def stops(batch):
+        if batch["n"][0].as_py():
+            raise RuntimeError
+        return batch
+
+    batches = [pa.record_batch({"n": [n] * 2_000_000}) for n in range(2)]
+    own = io.BytesIO()
+    with pytest.raises(RuntimeError):
+        getattr(sf.from_batches(batches).map_batches(stops), verb)(own)
+    with pytest.raises((pa.ArrowInvalid, OSError)):
+        {"to_parquet": pq.read_table, "to_ipc": pa.ipc.open_file, "to_orc": orc.ORCFile}[verb](own)
 
 
 def test_a_device_is_written_directly():

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 import streamframe as sf
+from streamframe.io.directories import open_directory
 from tests.contract.parts import table
 
 moto = pytest.importorskip("moto.server", reason="moto[server] and s3fs are not installed")
@@ -88,3 +89,28 @@ def test_what_fails_leaves_neither_files_nor_uploads_nor_secrets(bucket, options
     with pytest.raises(sf.SinkError) as caught:
         frame.to_csv("s3://missing/out/", mode="append", storage_options=options)
     assert "geheim" not in str(caught.value)
+
+
+def test_of_two_at_once_the_later_fails_before_any_of_its_files_is_there(bucket, options):
+    def export(step):
+        frame = sf.from_arrow(table(100)).rebatch(rows=10).map_batches(step)
+        return frame.to_csv("s3://rows/out/", mode="append", storage_options=options)
+
+    export(lambda batch: batch)
+    seen = []
+
+    def meanwhile(batch):
+        seen.append(1)
+        if len(seen) == 5:
+            export(lambda batch: batch)
+        return batch
+
+    with pytest.raises(sf.SinkError, match="was changed by another export meanwhile"):
+        export(meanwhile)
+    assert keys(bucket) == ["out/_streamframe.json", "out/part-00000.csv", "out/part-00001.csv"]
+    assert not bucket.list_multipart_uploads(Bucket="rows").get("Uploads")
+    directory = open_directory("s3://rows/out/", mode="append", suffix=".csv", storage_options=options)
+    bucket.put_object(Bucket="rows", Key="out/_streamframe.journal.json", Body=b"{}")
+    with pytest.raises(sf.SinkError, match="is being written by another export"):
+        directory.commit(b"{}")
+    assert bucket.get_object(Bucket="rows", Key="out/_streamframe.journal.json")["Body"].read() == b"{}"

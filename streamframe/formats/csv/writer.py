@@ -20,7 +20,7 @@ from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.formats.csv.style import CsvStyle, as_text, guarded, is_text, joined
 from streamframe.formats.csv.zoned import zoned_text
 from streamframe.formats.text_encoder import TextEncoder
-from streamframe.io.compressing import compressor_for, suffix_of
+from streamframe.io.compressing import held_bytes, suffix_of
 from streamframe.io.compression import checked_compression
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class CsvEncoding(FileEncoding):
     header: bool = True
     style: CsvStyle = field(default_factory=CsvStyle)
     compression: str | None = "infer"
+    level: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.header, bool):
@@ -112,9 +113,12 @@ class CsvEncoding(FileEncoding):
     def suffix(self) -> str:
         return f".{self.name}{suffix_of(self.compression)}"
 
+    def open_bytes(self, schema: pa.Schema) -> int:
+        return held_bytes(self.compression, "", self.level)
+
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         writer = CsvWriter(schema, header=self.header, style=self.style)
-        return TextEncoder(file, context, writer, compressor_for(self.compression, file.label))
+        return TextEncoder(file, context, writer, self.compression, self.level)
 
 
 _ARROW_QUOTING = {"needed": "needed", "all": "all_valid", "none": "none"}

@@ -15,7 +15,7 @@ from streamframe.errors import SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.formats.ndjson.text import json_text, object_text
 from streamframe.formats.text_encoder import TextEncoder
-from streamframe.io.compressing import compressor_for, suffix_of
+from streamframe.io.compressing import held_bytes, suffix_of
 from streamframe.io.compression import checked_compression
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class NdjsonEncoding(FileEncoding):
     name: ClassVar[str] = "ndjson"
 
     compression: str | None = "infer"
+    level: int | None = None
 
     def __post_init__(self) -> None:
         checked_compression(self.compression)
@@ -88,8 +89,11 @@ class NdjsonEncoding(FileEncoding):
     def suffix(self) -> str:
         return f".{self.name}{suffix_of(self.compression)}"
 
+    def open_bytes(self, schema: pa.Schema) -> int:
+        return held_bytes(self.compression, "", self.level)
+
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
-        return TextEncoder(file, context, NdjsonWriter(schema), compressor_for(self.compression, file.label))
+        return TextEncoder(file, context, NdjsonWriter(schema), self.compression, self.level)
 
 
 def _require_writable(field: pa.Field) -> None:
