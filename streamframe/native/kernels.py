@@ -98,6 +98,12 @@ def library() -> ctypes.CDLL | None:
         "sf_count": (count, (address, count, ctypes.c_int)),
         "sf_csv_end_of_records": (count, (address, count, address)),
         "sf_ndjson_decode": (ctypes.c_int, (address, count, address, count, ctypes.c_int, address, address)),
+        "sf_group": (count, (address, count, address, address, address)),
+        "sf_group_count": (None, (address, count, address, address)),
+        "sf_group_sum_integers": (ctypes.c_int, (address, count, address, address)),
+        "sf_group_sum_floats": (ctypes.c_int, (address, count, address, address)),
+        "sf_group_min": (ctypes.c_int, (address, count, address, address)),
+        "sf_group_max": (ctypes.c_int, (address, count, address, address)),
         "sf_csv_decode": (ctypes.c_int, (address, count, address, address, count, count, address, address, address)),
     }.items():
         function = getattr(found, name)

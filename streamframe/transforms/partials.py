@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from streamframe.errors import DecodeError, SchemaError
 from streamframe.expr import Expr, evaluate_all
+from streamframe.native.groups import Groups
 from streamframe.schema import dtype_name
 from streamframe.transforms.aggregates import Aggregate, carrier, result_field
 from streamframe.transforms.select import computed_field, output_name
@@ -91,12 +92,35 @@ class Layout:
 
     def reduce(self, data: pa.RecordBatch) -> pa.RecordBatch:
         """Return the partials of one input batch; a group of a large batch may be in more than one."""
-        starts = range(0, max(1, data.num_rows), _REDUCED_ROWS)
-        pieces = [self._reduce_piece(data.slice(start, _REDUCED_ROWS), start) for start in starts]
+        values = evaluate_all(self._exprs, data)
+        made = self._by_kernel(values)
+        if made is not None:
+            return made
+        pieces = []
+        for start in range(0, max(1, data.num_rows), _REDUCED_ROWS):
+            piece = [array.slice(start, _REDUCED_ROWS) for array in values]
+            pieces.append(self._by_arrow(piece, min(_REDUCED_ROWS, data.num_rows - start), start))
         return pieces[0] if len(pieces) == 1 else pa.concat_batches(alike(pieces))
 
-    def _reduce_piece(self, data: pa.RecordBatch, start: int) -> pa.RecordBatch:
-        values = evaluate_all(self._exprs, data)
+    def _by_kernel(self, values: Sequence[pa.Array]) -> pa.RecordBatch | None:
+        """Return the partials of some rows; None if that takes Arrow."""
+        keys = values[: len(self.keys)]
+        groups = Groups.of([key.indices if pa.types.is_dictionary(key.type) else key for key in keys])
+        if groups is None:
+            return None
+        columns = {name: _key(key.take(pa.array(groups.firsts))) for name, key in zip(self.keys, keys, strict=True)}
+        for each in self.reductions:
+            operand = None if each.operand is None or each.dtype is None else values[each.operand]
+            if operand is not None and each.function != "count":
+                operand = _cast(operand, each.dtype)
+            made = groups.reduce(each.function if operand is not None else "count", operand)
+            if made is None:
+                return None
+            columns[each.name] = made
+        columns[FIRST] = pa.array(groups.firsts.astype(np.int64))
+        return pa.RecordBatch.from_pydict(columns)
+
+    def _by_arrow(self, values: Sequence[pa.Array], rows: int, start: int) -> pa.RecordBatch:
         columns: dict[str, pa.Array] = {}
         dictionaries: dict[str, pa.Array] = {}
         for key, array in zip(self.keys, values, strict=False):
@@ -113,10 +137,10 @@ class Layout:
             options = pc.CountOptions("only_valid") if each.function == "count" else None
             steps.append((each.name, each.function, options, each.name))
         if self.keys:
-            columns[FIRST] = pa.array(np.arange(start, start + data.num_rows))
+            columns[FIRST] = pa.array(np.arange(start, start + rows))
             steps.append((FIRST, "min", None, FIRST))
         # Acero counts no rows where there is no column.
-        columns = columns or {"rows": pa.nulls(data.num_rows)}
+        columns = columns or {"rows": pa.nulls(rows)}
         made = _grouped(pa.table(columns), self.keys, steps)
         for key, dictionary in dictionaries.items():
             at = made.schema.get_field_index(key)
