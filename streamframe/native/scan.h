@@ -30,6 +30,10 @@ static inline uint64_t beyond_ascii(const struct bytes64 *bytes) {
     return (uint64_t)_mm_movemask_epi8(any);
 }
 
+static inline int bits_of16(const uint8_t *at, uint8_t c) {
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)at), _mm_set1_epi8((char)c)));
+}
+
 static inline int special_among(const uint8_t *at) {
     const __m128i bytes = _mm_loadu_si128((const __m128i *)at);
     const __m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), escapes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
@@ -64,6 +68,12 @@ static inline uint64_t beyond_ascii(const struct bytes64 *bytes) {
     uint64_t any = 0;
     for (int i = 0; i < 8; i++) any |= bytes->part[i];
     return any & 0x8080808080808080ull;
+}
+
+static inline int bits_of16(const uint8_t *at, uint8_t c) {
+    int bits = 0;
+    for (int i = 0; i < 16; i++) bits |= (at[i] == c) << i;
+    return bits;
 }
 #endif
 

@@ -22,6 +22,8 @@ from streamframe.formats.csv.zoned import zoned_text
 from streamframe.formats.text_encoder import TextEncoder
 from streamframe.io.compressing import held_bytes, suffix_of
 from streamframe.io.compression import checked_compression
+from streamframe.native.kernels import library
+from streamframe.native.text import CsvText
 
 if TYPE_CHECKING:
     from streamframe.io.atomic import AtomicFile
@@ -70,6 +72,8 @@ class CsvWriter:
         )
         for each in schema:
             _require_writable(each, self._options)
+        spelled = self._style
+        self._text = CsvText(spelled.sep, spelled.quotechar, spelled.line_terminator, self._null)
         self.head = self._style.head(schema.names, header=header)
         self._zoned = [i for i, each in enumerate(schema) if pa.types.is_timestamp(each.type) and each.type.tz]
         self._guarded = [i for i, each in enumerate(schema) if self._style.formula_guard and is_text(each.type)]
@@ -82,6 +86,9 @@ class CsvWriter:
                 batch = batch.set_column(i, batch.schema.names[i], zoned_text(batch.column(i)))
             for i in self._guarded:
                 batch = batch.set_column(i, batch.schema.names[i], guarded(as_text(batch.column(i))))
+            by_kernel = self._by_kernel(batch)
+            if by_kernel is not None:
+                return by_kernel
             if self._style.quotechar != '"' and self._style.quoting != "none":
                 return joined(batch, self._style, self._null)
             pacsv.write_csv(batch, sink, self._options)
@@ -91,6 +98,17 @@ class CsvWriter:
             raise _not_text(batch, error) from error
         text: bytes = sink.getvalue().to_pybytes()
         return text
+
+    def _by_kernel(self, batch: pa.RecordBatch) -> bytes | None:
+        """Return the text as Arrow would write it; None if that takes Arrow."""
+        if self._style.quoting == "none" or library() is None:
+            return None
+        quoted = [self._style.quoting == "all" or is_text(each.type) for each in batch.columns]
+        try:
+            columns = [_plain(each) for each in batch.columns]
+        except pa.ArrowNotImplementedError:
+            return None
+        return self._text.of(columns, quoted, batch.num_rows)
 
 
 @dataclass(frozen=True)
@@ -119,6 +137,13 @@ class CsvEncoding(FileEncoding):
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         writer = CsvWriter(schema, header=self.header, style=self.style)
         return TextEncoder(file, context, writer, self.compression, self.level)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Return a column as integers or text, which is what the kernel writes."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return column if pa.types.is_integer(column.type) else column.cast(pa.string())
 
 
 _ARROW_QUOTING = {"needed": "needed", "all": "all_valid", "none": "none"}
