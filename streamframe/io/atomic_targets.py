@@ -17,6 +17,7 @@ from streamframe.io.atomic_file import AtomicFile, sink_error
 from streamframe.io.flock import try_lock
 from streamframe.io.leavings import clear_files
 from streamframe.io.redact import secrets_of
+from streamframe.io.write_behind import WriteBehind
 
 _BUFFER_BYTES = 1 << 18
 # Held until it is sent. s3fs would hold 50 MiB; S3 takes 10,000 parts, which makes 160 GiB of these.
@@ -32,6 +33,7 @@ class LocalFile(AtomicFile):
     def __init__(self, label: str, path: str) -> None:
         super().__init__(label)
         self._path = path
+        self._behind = WriteBehind()
         directory, name = os.path.split(path)
         start = f".{name[:60]}."  # short enough for any file system
         with creating(label, directory):
@@ -49,6 +51,8 @@ class LocalFile(AtomicFile):
 
     def _write(self, data: memoryview) -> None:
         self._file.write(data)
+        # The little that the buffer still holds is left to `fsync`.
+        self._behind.wrote(self._file.fileno(), self._written)
 
     def _commit(self) -> None:
         self._file.flush()

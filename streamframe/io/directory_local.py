@@ -40,6 +40,7 @@ from streamframe.io.atomic_targets import creating, mode_of, sync
 from streamframe.io.exchange import exchange
 from streamframe.io.flock import try_lock, unlock
 from streamframe.io.leavings import mend, start_of
+from streamframe.io.write_behind import WriteBehind
 
 
 class LocalDirectory(AtomicDirectory):
@@ -202,6 +203,7 @@ class _LocalPart(PartFile):
     def __init__(self, label: str, path: str) -> None:
         super().__init__(label)
         self._path = path
+        self._behind = WriteBehind()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         # Nobody else may enter the directory yet, so the file has the usual mode from the start.
         self._file = os.fdopen(os.open(path, flags, 0o666), "wb", buffering=0)
@@ -210,6 +212,7 @@ class _LocalPart(PartFile):
         # A disk may take less than it is given.
         while data:
             data = data[self._file.write(data) :]
+        self._behind.wrote(self._file.fileno(), self._written)
 
     def _commit(self) -> None:
         os.fsync(self._file.fileno())
