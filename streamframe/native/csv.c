@@ -65,9 +65,8 @@ static struct marks at_record(const struct dialect *dialect) {
     return (struct marks){.dialect = dialect, .may_open = 1};
 }
 
-/* The last bytes, as if blanks followed; a blank beside a closing quote would be one too many. */
-static const uint8_t *padded(uint8_t room[64], const uint8_t *at, int64_t length, const struct dialect *dialect) {
-    (void)dialect;
+/* The last bytes, as if empty lines followed: those are allowed beside a quote. */
+static const uint8_t *padded(uint8_t room[64], const uint8_t *at, int64_t length) {
     memset(room, '\n', 64);
     memcpy(room, at, (size_t)length);
     return room;
@@ -82,7 +81,7 @@ int64_t sf_csv_end_of_records(const uint8_t *data, int64_t length, const struct 
     for (int64_t at = 0; at < length; at += 64) {
         const int64_t left = length - at;
         uint64_t ends, newlines;
-        if (!marks_of(&state, left < 64 ? padded(room, data + at, left, dialect) : data + at, &ends, &newlines)) return -1;
+        if (!marks_of(&state, left < 64 ? padded(room, data + at, left) : data + at, &ends, &newlines)) return -1;
         if (left < 64) newlines &= (1ull << left) - 1;
         if (newlines) end = at + 64 - __builtin_clzll(newlines);
     }
@@ -216,7 +215,7 @@ static int64_t split(
     for (; at < length && found + 65 <= room && (at < soft_end || !newlines); at += 64) {
         const int64_t left = length - at;
         uint64_t bits, lines;
-        if (!marks_of(&state, left < 64 ? padded(last, chunk->data + at, left, dialect) : chunk->data + at, &bits, &lines)) return 0;
+        if (!marks_of(&state, left < 64 ? padded(last, chunk->data + at, left) : chunk->data + at, &bits, &lines)) return 0;
         if (left < 64) {
             bits &= (1ull << left) - 1;
             lines &= (1ull << left) - 1;

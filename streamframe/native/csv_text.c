@@ -79,7 +79,7 @@ static inline uint8_t *put_doubled(uint8_t *to, const uint8_t *at, const uint8_t
         memcpy(to, at, 16);
         if (left <= 16) return to + left;
     }
-    for (;;) {
+    while (at < end) {
         const uint8_t *found = memchr(at, quote, (size_t)(end - at));
         const size_t count = (size_t)((found ? found + 1 : end) - at);
         memcpy(to, at, count);
@@ -88,6 +88,7 @@ static inline uint8_t *put_doubled(uint8_t *to, const uint8_t *at, const uint8_t
         *to++ = quote;
         at = found + 1;
     }
+    return to;
 }
 
 static inline bool is_null_at(const struct written *column, int64_t row) {

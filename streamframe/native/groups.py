@@ -124,7 +124,7 @@ def _values(array: pa.Array) -> _Values:
     return _Values(
         data.address + array.offset * (width or 4),
         # There may be no text at all.
-        text[0].address if text and text[0] else None,
+        (text[0] or data).address if text else None,
         validity.address if validity and array.null_count else None,
         array.offset,
         width,

@@ -61,6 +61,8 @@ class CsvText:
     def of(self, columns: list[pa.Array], quoted: list[bool], rows: int) -> bytes | None:
         """Return the text of columns of integers or strings; None if there are others, or no kernel."""
         kernels = library()
+        if not rows:
+            return b""
         if kernels is None or not all(
             pa.types.is_integer(each.type) or pa.types.is_string(each.type) for each in columns
         ):
@@ -91,9 +93,9 @@ def _written(column: pa.Array, quoted: bool) -> _Written:
     validity, data, *text = column.buffers()
     width = 0 if text else column.type.bit_width // 8
     return _Written(
-        data.address + column.offset * (width or 4) if data else None,
+        data.address + column.offset * (width or 4),
         # There may be no text at all.
-        text[0].address if text and text[0] else None,
+        (text[0] or data).address if text else None,
         validity.address if validity and column.null_count else None,
         column.offset,
         width,

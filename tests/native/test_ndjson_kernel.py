@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from streamframe.formats.ndjson.kernel import Kernel
 from streamframe.formats.ndjson.parsing import parsed
 from streamframe.formats.records import Piece
-from tests.native.test_csv_kernel import EXAMPLES, NUMBERS, TIMES, TYPES, bits
+from tests.native.test_csv_kernel import EXAMPLES, NICE, NUMBERS, TIMES, TYPES, bits
 
 NO_VALUES = ["01", "1.", ".5", "+1", "NaN", "nul", '"', "[1]", "{}", '"\t"', '"\udcff"', r'"\ud83d"', r'"\x"']
 VALUES = ["null", "true", "false", "1", "-0", "-0.0", "1e5", '""', '"NA"']
@@ -35,15 +35,24 @@ PLAIN = {
 }
 
 
+# Mostly of the type: one value that is not makes the kernel give up a block.
+NICE_JSON = {
+    name: values.map(json.dumps) if name in ("date", "seconds", "millis", "zoned") else values
+    for name, values in NICE.items()
+} | {"bool": st.sampled_from(["true", "false"]), "text": PLAIN["text"]}
+
+
 @st.composite
-def record(draw: st.DrawFn, names: tuple[str, ...]) -> str:
+def record(draw: st.DrawFn, names: tuple[str, ...], nice: int) -> str:
+    """Return a record; of so many values, one is not nice."""
     blank = draw(st.sampled_from(["", "", " ", "\t"]))
-    fields = [(name, draw(st.one_of(*[PLAIN[name]] * 6, ODD))) for name in names]
+    values = [NICE_JSON[name] if draw(st.integers(0, nice)) else PLAIN[name] | ODD for name in names]
+    fields = [(name, draw(value)) for name, value in zip(names, values, strict=True)]
     if draw(st.integers(0, 3)) == 0:
         fields = draw(st.permutations(fields))[: draw(st.integers(0, len(fields)))]
     if draw(st.integers(0, 3)) == 0:
         fields.insert(draw(st.integers(0, len(fields))), ("other", json.dumps(draw(JSON))))
-    if fields and draw(st.integers(0, 30)) == 0:
+    if fields and draw(st.integers(0, 9 * nice)) == 0:
         fields.append(fields[0])
     return "{" + ",".join(f'{blank}"{name}"{blank}:{value}{blank}' for name, value in fields) + "}"
 
@@ -52,7 +61,8 @@ def record(draw: st.DrawFn, names: tuple[str, ...]) -> str:
 def block(draw: st.DrawFn) -> tuple[tuple[str, ...], bytes]:
     names = tuple(draw(st.lists(st.sampled_from(sorted(TYPES)), min_size=1, max_size=5, unique=True)))
     newline = draw(st.sampled_from(["\n", "\r\n"]))
-    text = newline.join(draw(st.lists(record(names), min_size=1, max_size=20))) + newline
+    nice = draw(st.sampled_from([1, 10, 100]))
+    text = newline.join(draw(st.lists(record(names, nice), min_size=1, max_size=20))) + newline
     return names, text.encode("utf-8", "surrogateescape") * draw(st.sampled_from([1, 1, 1, 40]))
 
 
@@ -71,6 +81,7 @@ def by_arrow(data: bytes, schema: pa.Schema, *, strict: bool) -> pa.RecordBatch:
 @given(block(), st.booleans(), st.data())
 @example((("int64",), b'{"int64":1,"int64":2}\n'), True, None)
 @example((("text",), b'{"text":"\\ud800"}\n'), True, None)
+@example((("text",), b'{"text":"\\udc00\\udc00"}\n'), True, None)
 def test_it_makes_what_arrow_makes_or_is_not_sure(
     block: tuple[tuple[str, ...], bytes], strict: bool, data: st.DataObject | None
 ) -> None:
@@ -87,6 +98,14 @@ def test_it_makes_what_arrow_makes_or_is_not_sure(
     assert made.num_rows == expected.num_rows
     for name in wanted:
         assert bits(made.column(name)) == bits(expected.column(name))
+
+
+@pytest.mark.parametrize("value", ["01", "-01", "00", ".5", "+1", "NaN", "nul", '"', '"\t"', r'"\x"'])
+def test_what_is_no_json_is_left_to_arrow(value: str) -> None:
+    text = f'{{"int64":1,"other":{value}}}\n'.encode("utf-8", "surrogateescape")
+    assert by_kernel(text, pa.schema([("int64", pa.int64())]), strict=False) is None
+    text = f'{{"int64":{value}}}\n'.encode("utf-8", "surrogateescape")
+    assert by_kernel(text, pa.schema([("int64", pa.int64())]), strict=True) is None
 
 
 @pytest.mark.parametrize("strict", [True, False])
