@@ -33,7 +33,7 @@ class KernelsHook(BuildHookInterface):
         problem = compiled()
         if problem:
             self.app.display_warning(
-                f"streamframe's kernels were not built, so CSV and JSON are read slower: {problem}"
+                f"streamframe's kernels were not built, so CSV, JSON and Parquet are read slower: {problem}"
             )
             return
         build_data["pure_python"] = False

@@ -54,7 +54,7 @@ def _type_of(kind: pa.DataType) -> _Type | None:
 
 @dataclass
 class TextRoom:
-    """How much text the columns of a file hold for each raw byte, as far as was seen.
+    """How much text the columns of a file hold for each raw byte, or row, as far as was seen.
 
     Threads write it without a lock: a forecast may be a block late.
     """

@@ -15,13 +15,18 @@ ROOT = Path(__file__).resolve().parents[2]
 CHECKS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-O1", "-g"]
 
 
+def runtime_library(name: str) -> str:
+    """Return where gcc has one of its libraries; only the name if it has none."""
+    asked = ["gcc", f"-print-file-name={name}"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_compiler_finds_no_fault_in_what_the_other_tests_do(tmp_path):
     if shutil.which("gcc") is None:
         pytest.skip("needs gcc")
-    asked = ["gcc", "-print-file-name=libasan.so"]
-    runtime = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    runtime = runtime_library("libasan.so")
     if not Path(runtime).is_absolute():
         pytest.skip("needs the sanitizers of gcc")
     for folder in ("streamframe", "tests"):
@@ -39,7 +44,8 @@ def test_the_compiler_finds_no_fault_in_what_the_other_tests_do(tmp_path):
         cwd=tmp_path,
         env={
             **os.environ,
-            "LD_PRELOAD": runtime,
+            # The checks look for what throws exceptions when they start: Arrow's code does.
+            "LD_PRELOAD": f"{runtime} {runtime_library('libstdc++.so.6')}",
             # Python keeps what it has until it ends; memory of the system's own is watched.
             "ASAN_OPTIONS": "detect_leaks=0",
             "ARROW_DEFAULT_MEMORY_POOL": "system",

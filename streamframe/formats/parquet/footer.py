@@ -53,6 +53,11 @@ class Footer:
         row_group = self.metadata.row_group(group)
         return [row_group.column(leaf) for leaf in leaves]
 
+    def leaf(self, column: str) -> Any | None:
+        """Return what the schema says of how a column is stored; None if it is stored as several."""
+        leaves = [leaf for leaf, root in enumerate(self._root_of_leaf) if root == column]
+        return self.metadata.schema.column(leaves[0]) if len(leaves) == 1 else None
+
     def has_statistics(self, columns: Collection[str]) -> bool:
         """Tell whether some row group knows the least and the greatest value of one of these columns.
 

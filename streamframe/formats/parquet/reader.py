@@ -19,6 +19,7 @@ from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.columns import require_columns, require_unique
 from streamframe.formats.limits import MAX_SLICE_ROWS
 from streamframe.formats.parquet.footer import Footer, footer_of
+from streamframe.formats.parquet.kernel import Kernel
 from streamframe.formats.parquet.pruning import matching_row_groups
 from streamframe.formats.parquet.rowgroup import RowGroup, RowWeight
 from streamframe.io.location import Location
@@ -122,6 +123,7 @@ class _ParquetReader(BlockReader):
         self._part = part
         self._dictionaries = dictionaries
         self._weight = RowWeight()
+        self._kernel = Kernel(footer)
         self._blocks = self._plan_blocks()
         self._pending: _SliceBlock | None = None
         self._seen_bytes = 0
@@ -163,7 +165,9 @@ class _ParquetReader(BlockReader):
 
     def _plan_blocks(self) -> Iterator[_SliceBlock]:
         for index in self._groups:
-            group = RowGroup(self._file, self._footer, index, self._schema, self._weight, self._dictionaries)
+            group = RowGroup(
+                self._file, self._footer, index, self._schema, self._weight, self._kernel, self._dictionaries
+            )
             if group.rows == 0:
                 continue
             if not self._weight.nbytes and self._schema.names:

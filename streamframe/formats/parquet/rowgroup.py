@@ -1,26 +1,26 @@
 """One row group, decoded whole or in slices of bounded weight.
 
-Rules: slices are decoded one after another, whichever thread gets them: each waits for its turn,
-since they share one Arrow reader. What a row weighs is learned while reading, since the footer
-knows nothing of dictionaries: a 5 KB file may decode to gigabytes. Arrow's reader is therefore
-asked for few rows first, then for more; a slice that is heavy all the same comes in parts. It is the
-same reader that is asked: a new one would decode again what came before.
+Rules: each column is decoded from its start to its end, so a slice waits at each column until the one before has
+had its turn there; while that one is at the next column, both are at work. What a row weighs is learned while
+reading, since the footer knows nothing of dictionaries: a 5 KB file may decode to gigabytes. Few rows are therefore
+decoded first, then more; a slice that is heavy all the same comes in parts.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from streamframe.batch import held_bytes
+from streamframe.batch import held_bytes, rows_without_columns
 from streamframe.errors import DecodeError, StreamError
 from streamframe.formats.image import FileImage
 from streamframe.formats.parquet.chunks import image_of
+from streamframe.formats.parquet.columns import ArrowColumns, ColumnReader, KernelColumn
 from streamframe.formats.parquet.footer import Footer
+from streamframe.formats.parquet.kernel import Kernel
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 
@@ -28,7 +28,8 @@ _FIRST_ROWS = 16
 # How many times as many rows are asked for, after a batch that was as light as the ones before. More would
 # let more rows in unseen, which may be heavy.
 _GROWTH = 2
-_READ_BUFFER_BYTES = 256 << 10
+# A slice that weighs a little more than others is not worth to be put together from two pieces.
+_WHOLE = 1.25
 # A column is left encoded where its chunk has no more bytes a value, and its dictionary no more than so many:
 # each batch carries all of it.
 _ENCODED_VALUE_BYTES = 2
@@ -64,33 +65,37 @@ class RowGroup:
         index: int,
         schema: pa.Schema,
         weight: RowWeight,
+        kernel: Kernel,
         dictionaries: frozenset[str] = frozenset(),
     ) -> None:
         self.label = file.label
         self.index = index
         self._file = file
-        self._metadata = footer.metadata
+        self._footer = footer
         self._weight = weight
+        self._kernel = kernel
         self.rows: int = footer.metadata.row_group(index).num_rows
         self._chunks: list[Any] = footer.chunks(index, frozenset(schema.names))
-        self._dictionaries = [
+        encoded = [
             name
             for name in schema.names
             # Arrow's reader is told of paths: one with a dot may be that of two columns.
             if name in dictionaries and "." not in name and all(map(_is_encoded, footer.chunks(index, (name,))))
         ]
-        self._schema = _with_dictionaries(schema, self._dictionaries)
+        self._schema = _with_dictionaries(schema, encoded)
         self.uncompressed_bytes: int = sum(chunk.total_uncompressed_size for chunk in self._chunks)
         self.compressed_bytes: int = sum(chunk.total_compressed_size for chunk in self._chunks)
         self._image: FileImage | None = None
-        self._reader: pq.ParquetFile | None = None
-        self._batches: Iterator[pa.RecordBatch] = iter(())
-        self._done_rows = 0
+        self._readers: list[ColumnReader] | None = None
         self._slice_rows: int = self.rows
         self._slices = 1
         self._slice_bytes = 0
         self._turn = threading.Condition()
-        self._next_slice = 0
+        # By column reader: the slice that it is at.
+        self._at_slice: list[int] = []
+        # By slice that has come in part: its rows so far.
+        self._done_rows: dict[int, int] = {}
+        self._done_slices = 0
         self._given_up = False
 
     def plan(self, slice_rows: int, slices: int, slice_bytes: int) -> None:
@@ -105,37 +110,29 @@ class RowGroup:
     def probe(self) -> None:
         """Decode a few rows to learn what one weighs."""
         self.fetch()
+        rows = min(_FIRST_ROWS, self.rows)
         with translated(self.label, self.index):
-            first = next(self._open(_FIRST_ROWS)[1], None)
-        if first is not None:
-            self._weight.learn(first.num_rows, held_bytes(first), self._slice_bytes or 1 << 20)
+            readers = self._open()
+            try:
+                arrays = [array for reader in readers for array in reader.read(rows)]
+            finally:
+                # Whoever keeps an error would keep their files open.
+                readers.clear()
+        self._weight.learn(rows, sum(array.get_total_buffer_size() for array in arrays), self._slice_bytes or 1 << 20)
 
     def decode(self, slice_index: int) -> tuple[pa.RecordBatch, bool]:
-        """Decode one slice, when its turn has come, and tell whether more of it is left."""
-        with self._turn:
-            self._turn.wait_for(lambda: self._next_slice == slice_index or self._given_up)
-        more = False
+        """Decode one slice, as soon as its turn has come, and tell whether more of it is left."""
         try:
-            # Without the lock: whose turn it is has the reader to itself.
-            if self._given_up:
-                raise DecodeError("an earlier slice of the row group could not be decoded", source=self.label)
-            end = min((slice_index + 1) * self._slice_rows, self.rows)
             with translated(self.label, self.index):
-                data = self._decode_until(end)
-            more = self._done_rows < end
-            return data, more
+                return self._decode(slice_index)
         except BaseException:
-            self._given_up = True
+            self.give_up()
             raise
-        finally:
-            with self._turn:
-                self._next_slice += 0 if more else 1
-                self._let_go()
 
     @property
     def done(self) -> bool:
         """All slices have been decoded."""
-        return self._next_slice >= self._slices
+        return self._done_slices >= self._slices
 
     def give_up(self) -> None:
         """Let slices that wait for their turn fail: one before them may have been cancelled."""
@@ -145,69 +142,95 @@ class RowGroup:
 
     def _let_go(self) -> None:
         if self.done or self._given_up:
-            self._reader = self._image = None
-            self._batches = iter(())
+            # Those that are at work have theirs; whoever keeps an error shall not keep the files of the others open.
+            if self._readers is not None:
+                self._readers.clear()
+            self._readers = self._image = None
         self._turn.notify_all()
 
-    def _decode_until(self, end: int) -> pa.RecordBatch:
-        """Return the rows up to `end`, or fewer if they are heavy."""
-        pieces = []
+    def _decode(self, slice_index: int) -> tuple[pa.RecordBatch, bool]:
+        """Return the rows of a slice that are left, or some of them if they are heavy."""
+        first = slice_index * self._slice_rows
+        rows = min(self._slice_rows, self.rows - first)
+        done = self._done_rows.get(slice_index, 0)
+        pieces: list[pa.RecordBatch] = []
         nbytes = 0
-        while self._done_rows < end and nbytes < 2 * self._slice_bytes:
-            piece = self._next_batch(end - self._done_rows)
+        while done < rows and (not pieces or nbytes < 2 * self._slice_bytes):
+            some = rows - done
+            if self._schema.names and some > _WHOLE * self._weight.trusted_rows:
+                some = self._weight.trusted_rows
+            piece = self._read(slice_index, some, last=done + some == rows)
             weight = held_bytes(piece)
-            self._weight.learn(piece.num_rows, weight, self._slice_bytes)
-            self._done_rows += piece.num_rows
+            self._weight.learn(some, weight, self._slice_bytes)
+            done += some
             nbytes += weight
             pieces.append(piece)
-        data = pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces)
+        with self._turn:
+            self._done_rows[slice_index] = done
+            self._done_slices += done == rows
+            self._let_go()
+        return pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces), done < rows
+
+    def _read(self, slice_index: int, rows: int, *, last: bool) -> pa.RecordBatch:
+        """Return the next rows of a slice; with the last ones, each column is left to the next slice."""
         if not self._schema.names:
-            return data.select([])
-        columns = [data.column(field.name) for field in self._schema]
-        # Where the writer has noted that text is to be read as views.
-        plain = [
-            column if column.type == field.type else column.cast(field.type)
-            for column, field in zip(columns, self._schema, strict=True)
-        ]
-        return pa.RecordBatch.from_arrays(plain, schema=self._schema)
+            return rows_without_columns(rows)
+        with self._turn:
+            if self._readers is None and not self._given_up:
+                self._readers = self._open()
+                self._at_slice = [0] * len(self._readers)
+            readers = self._readers or []
+        columns: dict[str, pa.Array] = {}
+        for place, reader in enumerate(readers):
+            if not self._turn_has_come(place, slice_index):
+                break
+            # Without the lock: whose turn it is has the reader to itself.
+            columns.update(zip(reader.names, reader.read(rows), strict=True))
+            if last:
+                with self._turn:
+                    self._at_slice[place] += 1
+                    self._turn.notify_all()
+        if self._given_up:
+            raise DecodeError("an earlier slice of the row group could not be decoded", source=self.label)
+        return pa.RecordBatch.from_arrays([columns[name] for name in self._schema.names], schema=self._schema)
 
-    def _next_batch(self, most: int) -> pa.RecordBatch:
-        """Return the next rows of Arrow's reader: so many at most, and no more than are trusted."""
-        rows = min(most, self._weight.trusted_rows) if self._schema.names else most
-        if self._reader is None:
-            self._reader, self._batches = self._open(rows)
-        # Heeded from the next batch on.
-        self._reader.reader.set_batch_size(rows)
-        batch = next(self._batches, None)
-        if batch is None:
-            raise DecodeError("the row group holds fewer rows than the footer says", source=self.label)
-        for name in self._dictionaries:
-            # What a damaged page points at is looked at by nobody else.
-            batch.column(name).validate(full=True)
-        return batch
+    def _turn_has_come(self, place: int, slice_index: int) -> bool:
+        """Wait until a slice may have a column; False if that will not be."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._given_up or self._at_slice[place] == slice_index)
+        return not self._given_up
 
-    def _open(self, batch_rows: int) -> tuple[pq.ParquetFile, Iterator[pa.RecordBatch]]:
+    def _open(self) -> list[ColumnReader]:
+        """Return readers of all columns: of each that the kernel knows, and one of the rest."""
+        readers: list[ColumnReader] = []
+        rest = []
+        for column in self._schema:
+            encoded = pa.types.is_dictionary(column.type)
+            plain = column.with_type(column.type.value_type) if encoded else column
+            chunk = self._kernel.chunk(self.index, plain, self._bytes, encoded=encoded)
+            if chunk is None:
+                rest.append(column)
+            else:
+                readers.append(KernelColumn(chunk, column, self._kernel, self._by_arrow))
+        return [*readers, self._by_arrow(rest)] if rest else readers
+
+    def _by_arrow(self, columns: Sequence[pa.Field]) -> ArrowColumns:
+        if self._image is None and self._file.local_path is None:
+            raise self._closed()
+        where = self._file.local_path if self._image is None else self._image.reader()
+        # Columns of a sliced group are decoded side by side: its slices cannot be.
+        return ArrowColumns(where, self._footer, self.index, columns, use_threads=self._slices > 1)
+
+    def _bytes(self, offset: int, nbytes: int) -> Any:
         image = self._image
-        if image is None and self._file.local_path is None:
-            raise DecodeError("the row group was closed while it was read", source=self.label)
-        where = self._file.local_path if image is None else image.reader()
-        # Without verification a flipped bit is another value. Pages written without a checksum pass.
-        opened = pq.ParquetFile(
-            where,
-            metadata=self._metadata,
-            pre_buffer=False,
-            buffer_size=_READ_BUFFER_BYTES,
-            page_checksum_verification=True,
-            read_dictionary=self._dictionaries,
-        )
-        batches: Iterator[pa.RecordBatch] = opened.iter_batches(
-            batch_size=batch_rows,
-            row_groups=[self.index],
-            columns=self._schema.names,
-            # Columns of a sliced group are decoded side by side: its slices cannot be.
-            use_threads=self._slices > 1,
-        )
-        return opened, batches
+        if image is not None:
+            return image.buffer(offset, nbytes)
+        if self._file.local_path is None:
+            raise self._closed()
+        return self._file.read_range(offset, nbytes)
+
+    def _closed(self) -> DecodeError:
+        return DecodeError("the row group was closed while it was read", source=self.label)
 
 
 def _is_encoded(chunk: Any) -> bool:

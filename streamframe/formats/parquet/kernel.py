@@ -1,0 +1,90 @@
+"""Which columns of a Parquet file the kernel decodes: those that are plain values or text, not lists or structs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from streamframe.formats.parquet.chunks import span
+from streamframe.formats.parquet.footer import Footer
+from streamframe.native.arrays import TextRoom
+from streamframe.native.kernels import Trust
+from streamframe.native.parquet import ColumnChunk, Extent, Form, Source
+
+_STORED_BYTES = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}
+_UNITS = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+
+
+class Kernel:
+    """Decodes the column chunks of one file.
+
+    Parameters
+    ----------
+    footer
+        Of the file.
+    """
+
+    def __init__(self, footer: Footer) -> None:
+        self._footer = footer
+        self._room = TextRoom()
+        self._forms: dict[str, Form | None] = {}
+        self._trust: dict[str, Trust] = {}
+
+    def chunk(self, group: int, column: pa.Field, source: Source, *, encoded: bool) -> ColumnChunk | None:
+        """Return the chunk of a column in a row group; None if the kernel does not know that kind.
+
+        Parameters
+        ----------
+        group, column
+            Which one.
+        source
+            Where its bytes come from.
+        encoded
+            Text shall be read with its dictionary.
+        """
+        name = column.name
+        if name not in self._forms:
+            self._forms[name] = _form_of(self._footer, column)
+            self._trust[name] = Trust()
+        form = self._forms[name]
+        if form is None or not self._trust[name]:
+            return None
+        (chunk,) = self._footer.chunks(group, (name,))
+        extent = _extent_of(chunk)
+        if not ColumnChunk.knows(extent.codec) or chunk.file_path:
+            return None
+        return ColumnChunk(form, extent, source, room=self._room, name=name, encoded=encoded)
+
+    def learn(self, name: str, *, sure: bool) -> None:
+        """Take into account whether a chunk of this column could be read."""
+        self._trust[name].learn(sure=sure)
+
+
+def _extent_of(chunk: Any) -> Extent:
+    start, end = span(chunk)
+    return Extent(start, end, chunk.compression, chunk.num_values, chunk.total_uncompressed_size)
+
+
+def _form_of(footer: Footer, column: pa.Field) -> Form | None:
+    """Return how the kernel reads a column; None if it does not."""
+    kind = column.type
+    leaf = footer.leaf(column.name)
+    if leaf is None or leaf.max_repetition_level or leaf.max_definition_level > 1:
+        return None
+    nullable = leaf.max_definition_level == 1
+    if pa.types.is_string(kind) or pa.types.is_binary(kind):
+        return Form(kind, 0, 0, nullable) if leaf.physical_type == "BYTE_ARRAY" else None
+    stored = _STORED_BYTES.get(leaf.physical_type, 0)
+    floating = pa.types.is_float32(kind) or pa.types.is_float64(kind)
+    if floating:
+        known = leaf.physical_type == ("FLOAT" if pa.types.is_float32(kind) else "DOUBLE")
+    elif pa.types.is_timestamp(kind) or pa.types.is_time(kind):
+        known = json.loads(leaf.logical_type.to_json()).get("timeUnit") == _UNITS.get(kind.unit)
+    else:
+        known = pa.types.is_integer(kind) or pa.types.is_date32(kind)
+    if not known or (not floating and not leaf.physical_type.startswith("INT")):
+        return None
+    width = kind.bit_width // 8
+    return Form(kind, stored, width, nullable) if width == stored or (stored == 4 and width < 4) else None

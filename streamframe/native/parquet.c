@@ -1,0 +1,520 @@
+/* A column chunk of a Parquet file to the rows of an Arrow array, some at a time.
+ *
+ * Rules: columns without lists and structs, and the encodings that nearly all files have; the rest, and what is
+ * damaged, is not sure, and nothing of it is kept. Pages are looked at one after another, and their bytes are asked for
+ * when they are needed: a chunk may be larger than memory. Nothing a page says is believed before it was checked.
+ */
+#include <stdlib.h>
+
+#include "parquet_page.h"
+#include "snappy.h"
+#include "values.h"
+
+/* Behind a page and behind text, so many bytes may be read, or written over. */
+enum { SLACK = SNAPPY_SLACK };
+/* Rows that are decoded at a time; a multiple of 64. */
+enum { STEP = 1024 };
+enum codec { STORED = 0, SNAPPY = 1, OTHER = 2 };
+/* What a chunk needs to go on, beside `enum outcome`. */
+enum need { MORE_INPUT = 2, UNPACKING = 3 };
+
+/* Numbers that are written in runs, or packed into bits. */
+struct runs {
+    const uint8_t *at, *end;
+    int32_t width; /* of a number, in bits */
+    int32_t packed;
+    int64_t left; /* of the run */
+    int64_t bit;  /* from `at` on, where the next packed number starts */
+    uint32_t value;
+};
+
+struct chunk {
+    /* Told by the caller. */
+    const uint8_t *at, *end; /* the bytes that are there */
+    int64_t behind;          /* bytes of the chunk behind these */
+    int64_t most_page_bytes;
+    int32_t codec, nullable, stored_width, width; /* width is 0 for text; a narrower one than what is stored is cut */
+    int32_t encoded;                              /* indices are wanted */
+    /* Told to the caller. */
+    int32_t has_dictionary;
+    int64_t needed;                /* bytes from `at` on */
+    const uint8_t *packed;         /* bytes that the caller is to unpack */
+    int64_t packed_bytes;
+    uint8_t *unpacked;             /* to here */
+    int64_t unpacked_bytes;
+    int64_t dictionary_count;
+    uint8_t *dictionary;           /* values as they become, or text */
+    int32_t *dictionary_ends;      /* of text: its offsets */
+    int64_t dictionary_longest;    /* text */
+    /* Nobody else's. */
+    struct page_header header;
+    bool waiting; /* for the page to be unpacked */
+    uint8_t *page;
+    int64_t page_room;
+    int64_t page_rows; /* not decoded yet */
+    bool by_index;
+    struct runs levels, indices;
+    const uint8_t *values, *values_end;
+};
+
+/* How large `struct chunk` is: the caller knows the front of it. */
+int64_t sf_parquet_chunk_bytes(void) { return sizeof(struct chunk); }
+
+void sf_parquet_close(struct chunk *chunk) {
+    free(chunk->page);
+    free(chunk->dictionary);
+    free(chunk->dictionary_ends);
+    chunk->page = chunk->dictionary = NULL;
+    chunk->dictionary_ends = NULL;
+    chunk->page_room = chunk->page_rows = chunk->behind = chunk->has_dictionary = 0;
+}
+
+static inline uint64_t word_at(const uint8_t *at) {
+    uint64_t word;
+    memcpy(&word, at, 8);
+    return word;
+}
+
+static inline uint32_t length_at(const uint8_t *at) {
+    uint32_t length;
+    memcpy(&length, at, 4);
+    return length;
+}
+
+/* CRC-32 as gzip has it, eight bytes at a time: tables[k] moves a byte's part over k more bytes. */
+static uint32_t tables[8][256];
+
+__attribute__((constructor)) static void fill_tables(void) {
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        uint32_t sum = byte;
+        for (int bit = 0; bit < 8; bit++) sum = sum >> 1 ^ (sum & 1 ? 0xEDB88320u : 0);
+        tables[0][byte] = sum;
+    }
+    for (int k = 1; k < 8; k++) {
+        for (int byte = 0; byte < 256; byte++) {
+            tables[k][byte] = tables[k - 1][byte] >> 8 ^ tables[0][tables[k - 1][byte] & 0xFF];
+        }
+    }
+}
+
+static uint32_t checksum_of(const uint8_t *at, int64_t bytes) {
+    uint32_t sum = ~0u;
+    for (; bytes >= 8; at += 8, bytes -= 8) {
+        const uint64_t word = word_at(at) ^ sum;
+        sum = 0;
+        for (int k = 0; k < 8; k++) sum ^= tables[7 - k][word >> 8 * k & 0xFF];
+    }
+    for (; bytes; at++, bytes--) sum = sum >> 8 ^ tables[0][(sum ^ *at) & 0xFF];
+    return ~sum;
+}
+
+/* Numbers of bits: runs. */
+
+static bool next_run(struct runs *runs) {
+    if (runs->packed) runs->at += runs->bit >> 3;
+    uint64_t head = 0;
+    for (int shift = 0;; shift += 7) {
+        if (runs->at == runs->end || shift > 28) return false;
+        head |= (uint64_t)(*runs->at & 0x7F) << shift;
+        if (!(*runs->at++ & 0x80)) break;
+    }
+    const int64_t there = runs->end - runs->at;
+    runs->packed = head & 1;
+    runs->left = (int64_t)(head >> 1);
+    runs->bit = 0;
+    if (runs->packed) {
+        if (runs->left * runs->width > there) return false;
+        runs->left *= 8;
+    } else {
+        const int bytes = (runs->width + 7) / 8;
+        if (bytes > there) return false;
+        runs->value = 0;
+        for (int i = 0; i < bytes; i++) runs->value |= (uint32_t)runs->at[i] << 8 * i;
+        runs->at += bytes;
+    }
+    return runs->left > 0;
+}
+
+static inline __attribute__((always_inline)) void unpack_as(
+    const int width, const uint8_t *at, int64_t bit, int64_t count, uint32_t *out) {
+    const uint64_t mask = (1ull << width) - 1;
+    for (int64_t i = 0; i < count; i++, bit += width) {
+        out[i] = (uint32_t)(word_at(at + (bit >> 3)) >> (bit & 7) & mask);
+    }
+}
+
+static void unpack(int width, const uint8_t *at, int64_t bit, int64_t count, uint32_t *out) {
+    switch (width) {
+#define AS(w) case w: unpack_as(w, at, bit, count, out); return;
+        AS(1) AS(2) AS(3) AS(4) AS(5) AS(6) AS(7) AS(8) AS(9) AS(10) AS(11) AS(12) AS(13) AS(14) AS(15) AS(16)
+#undef AS
+        default: unpack_as(width, at, bit, count, out);
+    }
+}
+
+static bool read_numbers(struct runs *runs, int64_t count, uint32_t *out) {
+    while (count) {
+        if (!runs->left && !next_run(runs)) return false;
+        const int64_t some = count < runs->left ? count : runs->left;
+        if (runs->packed) {
+            unpack(runs->width, runs->at, runs->bit, some, out);
+            runs->bit += some * runs->width;
+        } else {
+            for (int64_t i = 0; i < some; i++) out[i] = runs->value;
+        }
+        runs->left -= some;
+        out += some;
+        count -= some;
+    }
+    return true;
+}
+
+/* Which of the next rows have a value, as bits; returns how many have, or -1. */
+static int64_t read_levels(struct runs *levels, int64_t count, uint64_t *bits) {
+    if (!levels->left && !next_run(levels)) return -1;
+    if (!levels->packed && levels->left >= count && levels->value == 1) {
+        levels->left -= count;
+        return count;
+    }
+    int64_t valid = 0;
+    memset(bits, 0, STEP / 8);
+    for (int64_t row = 0; row < count;) {
+        if (!levels->left && !next_run(levels)) return -1;
+        int64_t some = 64 - (row & 63);
+        some = some < levels->left ? some : levels->left;
+        some = some < count - row ? some : count - row;
+        uint64_t word = levels->value ? ~0ull : 0;
+        if (levels->packed) {
+            some = some < 56 ? some : 56;
+            word = word_at(levels->at + (levels->bit >> 3)) >> (levels->bit & 7);
+            levels->bit += some;
+        } else if (levels->value > 1) {
+            return -1;
+        }
+        if (some < 64) word &= (1ull << some) - 1;
+        bits[row >> 6] |= word << (row & 63);
+        valid += __builtin_popcountll(word);
+        levels->left -= some;
+        row += some;
+    }
+    return valid;
+}
+
+/* Pages. */
+
+static bool room_for_page(struct chunk *chunk, int64_t bytes) {
+    if (bytes + SLACK <= chunk->page_room) return true;
+    free(chunk->page);
+    chunk->page_room = bytes + SLACK;
+    chunk->page = malloc((size_t)chunk->page_room);
+    if (!chunk->page) chunk->page_room = 0;
+    return chunk->page;
+}
+
+/* Narrower integers are stored as wider ones. */
+static void narrow(const uint8_t *from, int64_t count, int64_t width, uint8_t *to) {
+    for (int64_t i = 0; i < count; i++) memcpy(to + i * width, from + i * 4, (size_t)width);
+}
+
+static bool take_dictionary(struct chunk *chunk) {
+    const int64_t count = chunk->header.values, bytes = chunk->header.bytes;
+    const int64_t encoding = chunk->header.encoding;
+    if (chunk->has_dictionary || count < 0 || (encoding != PLAIN && encoding != PLAIN_DICTIONARY)) return false;
+    if (count > bytes / (chunk->width ? chunk->stored_width : 4)) return false;
+    chunk->dictionary = malloc((size_t)bytes + SLACK);
+    if (!chunk->dictionary) return false;
+    if (chunk->width && chunk->width == chunk->stored_width) {
+        memcpy(chunk->dictionary, chunk->page, (size_t)(count * chunk->width));
+    } else if (chunk->width) {
+        narrow(chunk->page, count, chunk->width, chunk->dictionary);
+    } else {
+        chunk->dictionary_ends = malloc((size_t)(count + 1) * sizeof(int32_t));
+        if (!chunk->dictionary_ends) return false;
+        const uint8_t *at = chunk->page, *end = at + bytes;
+        uint8_t *to = chunk->dictionary;
+        chunk->dictionary_ends[0] = 0;
+        for (int64_t i = 0; i < count; i++) {
+            if (end - at < 4 || length_at(at) > end - at - 4) return false;
+            const int64_t length = length_at(at);
+            memcpy(to, at + 4, (size_t)length);
+            at += 4 + length;
+            to += length;
+            chunk->dictionary_ends[i + 1] = (int32_t)(to - chunk->dictionary);
+            if (length > chunk->dictionary_longest) chunk->dictionary_longest = length;
+        }
+    }
+    chunk->dictionary_count = count;
+    chunk->has_dictionary = true;
+    return true;
+}
+
+/* Where in a page of data the levels and the values are. */
+static bool take_data(struct chunk *chunk) {
+    const struct page_header *header = &chunk->header;
+    const uint8_t *at = chunk->page, *end = at + header->bytes;
+    int64_t levels_bytes = header->levels_bytes;
+    if (header->values < 0 || (chunk->nullable && header->levels_encoding != RLE)) return false;
+    if (chunk->nullable && header->kind == DATA_PAGE) {
+        if (end - at < 4) return false;
+        levels_bytes = length_at(at);
+        at += 4;
+    }
+    if (levels_bytes < 0 || levels_bytes > end - at || (levels_bytes && !chunk->nullable)) return false;
+    chunk->levels = (struct runs){.at = at, .end = at + levels_bytes, .width = 1};
+    at += levels_bytes;
+    chunk->by_index = header->encoding != PLAIN;
+    chunk->values = at;
+    chunk->values_end = end;
+    if (chunk->by_index) {
+        if (header->encoding != PLAIN_DICTIONARY && header->encoding != RLE_DICTIONARY) return false;
+        if (!chunk->has_dictionary) return false;
+        /* A page of nothing but nulls may not even have a width. */
+        const int32_t width = at < end ? *at : 0;
+        if (width > 32) return false;
+        chunk->indices = (struct runs){.at = at + (at < end), .end = end, .width = width};
+    } else if (chunk->encoded) {
+        return false;
+    }
+    chunk->page_rows = header->values;
+    return true;
+}
+
+static bool take_page(struct chunk *chunk) {
+    return chunk->header.kind == DICTIONARY_PAGE ? take_dictionary(chunk) : take_data(chunk);
+}
+
+/* Go on to the next page that has rows, or tell what that needs. */
+static int next_page(struct chunk *chunk) {
+    if (chunk->waiting) {
+        chunk->waiting = false;
+        return take_page(chunk) ? DONE : UNSURE;
+    }
+    struct thrift in = {.at = chunk->at, .end = chunk->end};
+    struct page_header *header = &chunk->header;
+    read_page_header(&in, header);
+    if (in.short_of && !in.bad && chunk->behind) {
+        chunk->needed = 2 * (chunk->end - chunk->at) + 64;
+        return MORE_INPUT;
+    }
+    if (in.short_of || in.bad || header->packed_bytes < 0 || header->bytes < 0) return UNSURE;
+    if (header->bytes > chunk->most_page_bytes) return UNSURE;
+    if (header->packed_bytes > chunk->end - in.at) {
+        chunk->needed = in.at - chunk->at + header->packed_bytes;
+        return header->packed_bytes - (chunk->end - in.at) <= chunk->behind ? MORE_INPUT : UNSURE;
+    }
+    const uint8_t *body = in.at;
+    int64_t body_bytes = header->packed_bytes, ready = 0;
+    chunk->at = body + body_bytes;
+    if (header->checksum >= 0 && checksum_of(body, body_bytes) != header->checksum) return UNSURE;
+    if (header->kind == INDEX_PAGE) return DONE;
+    if (header->kind != DATA_PAGE && header->kind != DICTIONARY_PAGE && header->kind != DATA_PAGE_2) return UNSURE;
+    if (!room_for_page(chunk, header->bytes)) return UNSURE;
+    int32_t codec = chunk->codec;
+    if (header->kind == DATA_PAGE_2) {
+        /* Its levels are never packed. */
+        ready = header->levels_bytes;
+        if (header->repetition_bytes || ready < 0 || ready > body_bytes || ready > header->bytes) return UNSURE;
+        memcpy(chunk->page, body, (size_t)ready);
+        if (!header->packed) codec = STORED;
+    }
+    chunk->packed = body + ready;
+    chunk->packed_bytes = body_bytes - ready;
+    chunk->unpacked = chunk->page + ready;
+    chunk->unpacked_bytes = header->bytes - ready;
+    if (codec == OTHER && chunk->unpacked_bytes) {
+        chunk->waiting = true;
+        return UNPACKING;
+    }
+    if (codec == SNAPPY && chunk->unpacked_bytes) {
+        const uint8_t *end = chunk->packed + chunk->packed_bytes;
+        if (!snappy(chunk->packed, end, chunk->unpacked, chunk->unpacked_bytes)) return UNSURE;
+    } else if (codec == STORED) {
+        if (chunk->packed_bytes != chunk->unpacked_bytes) return UNSURE;
+        memcpy(chunk->unpacked, chunk->packed, (size_t)chunk->packed_bytes);
+    }
+    return take_page(chunk) ? DONE : UNSURE;
+}
+
+/* Values. */
+
+/* Whether all of these are in the dictionary. */
+static bool are_indices(const struct chunk *chunk, const uint32_t *indices, int64_t count) {
+    uint32_t over = 0;
+    const uint32_t most = (uint32_t)chunk->dictionary_count;
+    for (int64_t i = 0; i < count; i++) over |= indices[i] >= most;
+    return !over;
+}
+
+static void look_up(const struct chunk *chunk, const uint32_t *indices, int64_t count, uint8_t *out) {
+    switch (chunk->width) {
+#define AS(type) \
+    for (int64_t i = 0; i < count; i++) ((type *)out)[i] = ((const type *)chunk->dictionary)[indices[i]]
+        case 8: AS(uint64_t); break;
+        case 4: AS(uint32_t); break;
+        case 2: AS(uint16_t); break;
+        default: AS(uint8_t);
+#undef AS
+    }
+}
+
+/* Move the values at the front of some rows to the rows that have one. */
+static inline __attribute__((always_inline)) void spread_as(
+    const int width, uint8_t *out, const uint64_t *bits, int64_t rows, int64_t valid) {
+    for (int64_t row = rows - 1; row >= 0; row--) {
+        const bool is = bits[row >> 6] >> (row & 63) & 1;
+        if (is) {
+            valid--;
+            if (valid == row) return;
+            memcpy(out + row * width, out + valid * width, (size_t)width);
+        } else {
+            memset(out + row * width, 0, (size_t)width);
+        }
+    }
+}
+
+static void spread(int width, uint8_t *out, const uint64_t *bits, int64_t rows, int64_t valid) {
+    switch (width) {
+        case 8: spread_as(8, out, bits, rows, valid); break;
+        case 4: spread_as(4, out, bits, rows, valid); break;
+        case 2: spread_as(2, out, bits, rows, valid); break;
+        default: spread_as(1, out, bits, rows, valid);
+    }
+}
+
+/* Clear the bits of rows without a value. */
+static void mark(struct column *made, int64_t row, const uint64_t *bits, int64_t rows, int64_t valid) {
+    for (int64_t i = 0; i < rows;) {
+        const int64_t at = row + i, some = 8 - (at & 7) < rows - i ? 8 - (at & 7) : rows - i;
+        uint64_t word = bits[i >> 6] >> (i & 63);
+        if ((i & 63) > 56 && (i >> 6) + 1 < STEP / 64) word |= bits[(i >> 6) + 1] << (64 - (i & 63));
+        const uint8_t clear = (uint8_t)(~word & ((1u << some) - 1));
+        made->validity[at >> 3] &= (uint8_t)~(clear << (at & 7));
+        i += some;
+    }
+    made->nulls += rows - valid;
+}
+
+static int read_fixed(struct chunk *chunk, struct column *made, int64_t row, int64_t count, uint32_t *indices) {
+    const int width = chunk->encoded ? 4 : chunk->width;
+    uint8_t *out = made->values + row * width;
+    if (!chunk->by_index) {
+        const int64_t bytes = count * chunk->stored_width;
+        if (bytes > chunk->values_end - chunk->values) return UNSURE;
+        if (chunk->width == chunk->stored_width) {
+            memcpy(out, chunk->values, (size_t)bytes);
+        } else {
+            narrow(chunk->values, count, width, out);
+        }
+        chunk->values += bytes;
+        return DONE;
+    }
+    if (chunk->encoded) indices = (uint32_t *)out;
+    if (!read_numbers(&chunk->indices, count, indices) || !are_indices(chunk, indices, count)) return UNSURE;
+    if (!chunk->encoded) look_up(chunk, indices, count, out);
+    return DONE;
+}
+
+static inline bool has_value(const uint64_t *bits, bool all, int64_t row) {
+    return all || (bits[row >> 6] >> (row & 63) & 1);
+}
+
+static int read_text_by_index(
+    struct chunk *chunk, struct column *made, int64_t row, int64_t rows, int64_t count, const uint64_t *bits,
+    uint32_t *indices) {
+    const int32_t *ends = chunk->dictionary_ends;
+    int32_t *offsets = (int32_t *)made->values + row + 1;
+    uint8_t *to = made->text + made->text_used;
+    const struct runs before = chunk->indices;
+    if (!read_numbers(&chunk->indices, count, indices) || !are_indices(chunk, indices, count)) return UNSURE;
+    if (made->text_used + count * chunk->dictionary_longest + SLACK > made->text_room) {
+        int64_t bytes = SLACK;
+        for (int64_t i = 0; i < count; i++) bytes += ends[indices[i] + 1] - ends[indices[i]];
+        if (made->text_used + bytes > made->text_room) {
+            chunk->indices = before;
+            chunk->needed = made->text_used + bytes;
+            return NO_ROOM;
+        }
+    }
+    if (made->text_used + count * chunk->dictionary_longest > INT32_MAX) return UNSURE;
+    const bool all = count == rows;
+    for (int64_t i = 0; i < rows; i++) {
+        if (has_value(bits, all, i)) {
+            const int32_t start = ends[*indices], length = ends[*indices + 1] - start;
+            to = copied(to, chunk->dictionary + start, length, true);
+            indices++;
+        }
+        offsets[i] = (int32_t)(to - made->text);
+    }
+    made->text_used = to - made->text;
+    return DONE;
+}
+
+static int read_plain_text(
+    struct chunk *chunk, struct column *made, int64_t row, int64_t rows, int64_t count, const uint64_t *bits) {
+    int32_t *offsets = (int32_t *)made->values + row + 1;
+    const bool all = count == rows;
+    const uint8_t *at = chunk->values;
+    int64_t used = made->text_used;
+    for (int64_t i = 0; i < rows; i++) {
+        if (has_value(bits, all, i)) {
+            if (chunk->values_end - at < 4) return UNSURE;
+            const int64_t length = length_at(at);
+            if (length > chunk->values_end - at - 4) return UNSURE;
+            if (used + length + SLACK > made->text_room) {
+                chunk->needed = used + length + SLACK;
+                return NO_ROOM;
+            }
+            if (used + length > INT32_MAX) return UNSURE;
+            uint8_t *to = made->text + used;
+            if (length <= 64) {
+                memcpy(to, at + 4, 64);
+            } else {
+                memcpy(to, at + 4, (size_t)length);
+            }
+            at += 4 + length;
+            used += length;
+        }
+        offsets[i] = (int32_t)used;
+    }
+    chunk->values = at;
+    made->text_used = used;
+    return DONE;
+}
+
+/* Decode rows until there are `rows` of them in `made`, or until something is needed: then call again. */
+int sf_parquet_read(struct chunk *chunk, struct column *made, int64_t rows, int64_t *done) {
+    uint64_t bits[STEP / 64];
+    uint32_t indices[STEP];
+    while (*done < rows) {
+        if (!chunk->page_rows) {
+            const int outcome = next_page(chunk);
+            if (outcome != DONE) return outcome;
+            continue;
+        }
+        int64_t some = rows - *done < STEP ? rows - *done : STEP;
+        some = some < chunk->page_rows ? some : chunk->page_rows;
+        int64_t count = some;
+        const struct runs levels = chunk->levels;
+        if (chunk->nullable && (count = read_levels(&chunk->levels, some, bits)) < 0) return UNSURE;
+        int outcome;
+        if (chunk->width || chunk->encoded) {
+            outcome = read_fixed(chunk, made, *done, count, indices);
+        } else if (chunk->by_index) {
+            outcome = read_text_by_index(chunk, made, *done, some, count, bits, indices);
+        } else {
+            outcome = read_plain_text(chunk, made, *done, some, count, bits);
+        }
+        if (outcome != DONE) {
+            chunk->levels = levels;
+            return outcome;
+        }
+        if (count < some) {
+            const int width = chunk->encoded ? 4 : chunk->width;
+            if (width) spread(width, made->values + *done * width, bits, some, count);
+            mark(made, *done, bits, some, count);
+        }
+        *done += some;
+        chunk->page_rows -= some;
+    }
+    return DONE;
+}

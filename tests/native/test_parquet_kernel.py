@@ -1,0 +1,159 @@
+"""The Parquet kernel makes what Arrow makes of a column chunk, or says that it is not sure, whatever the bytes are.
+
+KERNEL_EXAMPLES=10000 in the environment looks at so many files (a few minutes).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from streamframe.formats.parquet.footer import Footer
+from streamframe.formats.parquet.kernel import Kernel
+from tests.native.test_csv_kernel import EXAMPLES
+
+MOMENTS = st.integers(-(2**40), 2**40)
+VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
+    pa.int8(): st.integers(-(2**7), 2**7 - 1),
+    pa.uint16(): st.integers(0, 2**16 - 1),
+    pa.int32(): st.integers(-(2**31), 2**31 - 1),
+    pa.int64(): st.integers(-(2**63), 2**63 - 1),
+    pa.uint64(): st.integers(0, 2**64 - 1),
+    pa.float32(): st.floats(width=32, allow_nan=False),
+    pa.float64(): st.floats(allow_nan=False),
+    pa.string(): st.text(max_size=12) | st.sampled_from(["ab" * 40, "x" * 200, ""]),
+    pa.binary(): st.binary(max_size=80),
+    pa.date32(): st.dates(dt.date(1900, 1, 1), dt.date(2100, 1, 1)),
+    pa.time32("ms"): st.integers(0, 86_399_999),
+    pa.timestamp("ms"): MOMENTS,
+    pa.timestamp("us", "UTC"): MOMENTS,
+    pa.timestamp("ns", "Europe/Berlin"): MOMENTS,
+}
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> pa.Array:
+    """Draw a column whose values come in runs, again and again, or once."""
+    kind = draw(st.sampled_from(list(VALUES)))
+    few = draw(st.lists(VALUES[kind], min_size=1, max_size=draw(st.sampled_from([1, 3, 40, 300]))))
+    rows: list[Any] = []
+    length = draw(st.integers(0, 3000))
+    rng = draw(st.randoms(use_true_random=False))
+    nulls = draw(st.sampled_from([0, 0.02, 0.5, 1]))
+    most = draw(st.sampled_from([1, 1, 20, 900]))
+    while len(rows) < length:
+        value = None if rng.random() < nulls else rng.choice(few)
+        rows += [value] * rng.randint(1, most)
+    return pa.array(rows[:length], kind)
+
+
+@st.composite
+def files(draw: st.DrawFn) -> tuple[bytes, pa.Array]:
+    """Draw a file with one column chunk, and what is in it."""
+    column = draw(columns())
+    nullable = bool(column.null_count) or draw(st.booleans())
+    table = pa.table([column], schema=pa.schema([pa.field("x", column.type, nullable=nullable)]))
+    file = io.BytesIO()
+    pq.write_table(
+        table,
+        file,
+        row_group_size=max(1, len(column)),
+        compression=draw(st.sampled_from(["none", "snappy", "snappy", "zstd", "gzip"])),
+        use_dictionary=draw(st.booleans()),
+        # Else a dictionary that is full is followed by plain pages.
+        dictionary_pagesize_limit=draw(st.sampled_from([1 << 20, 200])),
+        data_page_size=draw(st.sampled_from([1 << 20, 100])),
+        write_batch_size=draw(st.sampled_from([64, 1024])),
+        data_page_version=draw(st.sampled_from(["1.0", "2.0"])),
+        write_page_checksum=draw(st.booleans()),
+        store_schema=draw(st.booleans()),
+    )
+    return file.getvalue(), column
+
+
+def read(data: bytes, metadata: pq.FileMetaData, pieces: list[int], *, encoded: bool = False) -> pa.Array | None:
+    """Read the column of a file by the kernel, so many rows at a time in turn; None if it is not sure."""
+    column = metadata.schema.to_arrow_schema().field("x")
+    kernel = Kernel(Footer("x", metadata, b""))
+    chunk = kernel.chunk(0, column, lambda start, count: data[start : start + count], encoded=encoded)
+    assert chunk is not None
+    arrays, left, turn = [], metadata.num_rows, 0
+    while left:
+        some = min(pieces[turn % len(pieces)], left)
+        array = chunk.read(some)
+        if array is None:
+            return None
+        array.validate(full=not pa.types.is_string(column.type))
+        arrays.append(array)
+        left, turn = left - some, turn + 1
+    return pa.concat_arrays(arrays)
+
+
+PIECES = st.lists(st.sampled_from([1, 7, 63, 64, 100, 1024, 5000]), min_size=1, max_size=4)
+MANY = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@given(files(), PIECES)
+@MANY
+def test_the_kernel_reads_what_arrow_wrote(file, pieces):
+    data, column = file
+    metadata = pq.read_metadata(pa.BufferReader(data))
+    if not len(column):
+        return
+    made = read(data, metadata, pieces)
+    assert made is not None
+    assert made.equals(pq.read_table(pa.BufferReader(data))["x"].combine_chunks())
+    assert made.null_count == column.null_count
+
+
+@given(files(), PIECES)
+@MANY
+def test_indices_and_a_dictionary_are_the_text(file, pieces):
+    data, column = file
+    metadata = pq.read_metadata(pa.BufferReader(data))
+    if not len(column) or not pa.types.is_string(column.type):
+        return
+    made = read(data, metadata, pieces, encoded=True)
+    event("encoded" if made is not None else "not all of it is encoded")
+    if made is not None:
+        assert made.type == pa.dictionary(pa.int32(), pa.string())
+        assert made.cast(pa.string()).equals(column)
+
+
+@given(files(), PIECES, st.data())
+@MANY
+def test_damaged_bytes_are_rows_or_not_sure_and_nothing_else_is_touched(file, pieces, data):
+    whole, column = file
+    if not len(column):
+        return
+    metadata = pq.read_metadata(pa.BufferReader(whole))
+    damaged = bytearray(whole)
+    pages = slice(4, len(whole) - int.from_bytes(whole[-8:-4], "little") - 8)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(pages.start, pages.stop - 1))
+        damaged[at] = data.draw(st.integers(0, 255) | st.just(damaged[at] ^ 1 << data.draw(st.integers(0, 7))))
+    event("rows" if read(bytes(damaged), metadata, pieces) is not None else "not sure")
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("compression", ["none", "snappy", "zstd"])
+def test_no_page_with_a_wrong_checksum_is_taken(version, compression):
+    file = io.BytesIO()
+    values = pa.table({"x": [i * i % 977 for i in range(2_000)]})
+    pq.write_table(values, file, compression=compression, data_page_version=version, write_page_checksum=True)
+    data = file.getvalue()
+    metadata = pq.read_metadata(pa.BufferReader(data))
+    chunk = metadata.row_group(0).column(0)
+    assert read(data, metadata, [500]) is not None
+    # Behind the header of the page, and at the end of it.
+    for at in (-1, -400, -801):
+        damaged = bytearray(data)
+        damaged[chunk.dictionary_page_offset + chunk.total_compressed_size + at] ^= 4
+        assert read(bytes(damaged), metadata, [500]) is None
