@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import random
 from typing import Any
 
 import pyarrow as pa
@@ -127,19 +128,45 @@ def test_indices_and_a_dictionary_are_the_text(file, pieces):
         assert made.cast(pa.string()).equals(column)
 
 
-@given(files(), PIECES, st.data())
-@MANY
-def test_damaged_bytes_are_rows_or_not_sure_and_nothing_else_is_touched(file, pieces, data):
-    whole, column = file
-    if not len(column):
-        return
-    metadata = pq.read_metadata(pa.BufferReader(whole))
-    damaged = bytearray(whole)
-    pages = slice(4, len(whole) - int.from_bytes(whole[-8:-4], "little") - 8)
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(pages.start, pages.stop - 1))
-        damaged[at] = data.draw(st.integers(0, 255) | st.just(damaged[at] ^ 1 << data.draw(st.integers(0, 7))))
-    event("rows" if read(bytes(damaged), metadata, pieces) is not None else "not sure")
+RARE = {
+    "text": pa.array([None if i % 11 == 0 else f"{i % 50}" * (i % 30) for i in range(400)]),
+    "long": pa.array(["x" * 3_000, "y" * 2_000 + "z" * 900] * 4),
+    "few": pa.array([i // 90 for i in range(600)], pa.int64()),
+    "many": pa.array([i * i for i in range(300)], pa.int32()),
+    "narrow": pa.array([None if i % 3 else i % 100 for i in range(500)], pa.int8()),
+    "nothing": pa.array([None] * 200, pa.float64()),
+}
+
+
+@pytest.mark.parametrize("compression", ["none", "snappy", "zstd"])
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("column", RARE)
+def test_damaged_bytes_are_rows_or_not_sure_and_nothing_else_is_touched(column, version, compression):
+    rng = random.Random(column + version + compression)
+    verdicts = set()
+    for use_dictionary in (True, False):
+        file = io.BytesIO()
+        pq.write_table(
+            pa.table({"x": RARE[column]}),
+            file,
+            compression=compression,
+            data_page_version=version,
+            use_dictionary=use_dictionary,
+        )
+        whole = file.getvalue()
+        metadata = pq.read_metadata(pa.BufferReader(whole))
+        made = read(whole, metadata, [7, 5_000])
+        assert made is not None
+        assert made.equals(RARE[column])
+        end = len(whole) - int.from_bytes(whole[-8:-4], "little") - 8
+        for _ in range(EXAMPLES):
+            damaged = bytearray(whole)
+            for _ in range(rng.randint(1, 3)):
+                # The header of the first page is as likely as all that follows.
+                at = rng.randrange(4, rng.choice([24, 80, end, end]))
+                damaged[at] = rng.choice([0, 0xFF, rng.randrange(256), damaged[at] ^ 1 << rng.randrange(8)])
+            verdicts.add(read(bytes(damaged), metadata, [rng.choice([7, 100, 5_000])]) is None)
+    assert verdicts == {True, False}
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
