@@ -412,7 +412,10 @@ class StreamFrame(Exports):
             (``Int64``), since a null may come in any later chunk. ``"pyarrow"``: Arrow dtypes.
         """
         backend = checked_backend(dtype_backend)
-        return Iteration(self._sized(chunksize, "chunksize")._plan, lambda batch: (to_chunk(batch, backend),))
+        # Rows are put together anyway: they become pandas' without another copy.
+        owned = chunksize is not None
+        frame = self._sized(chunksize, "chunksize", copied=owned)
+        return Iteration(frame._plan, lambda batch: (to_chunk(batch, backend, owned=owned),))
 
     def iter_rows(self) -> Iteration[dict[str, Any]]:
         """Iterate over rows as dicts of Python values. Convenient, and slow: about 1 us a value."""
@@ -534,10 +537,10 @@ class StreamFrame(Exports):
         frame = StreamFrame(telling(self._plan, facts), with_facts(self._known, facts))
         return frame, tuple(fact_column(fact) for fact in facts)
 
-    def _sized(self, rows: int | None, name: str) -> StreamFrame:
+    def _sized(self, rows: int | None, name: str, *, copied: bool = False) -> StreamFrame:
         if rows is None:
             return self
-        return self._with(Rebatch(self._plan, _whole_number(rows, name, name, least=1), None))
+        return self._with(Rebatch(self._plan, _whole_number(rows, name, name, least=1), None, copied))
 
     if not TYPE_CHECKING:  # a checker would take every misspelled verb for a known one
 

@@ -26,20 +26,31 @@ def test_a_date_that_python_has_not_is_told_with_column_and_remedy(end):
     assert len(frame.to_pandas(dtype_backend="pyarrow")) == 1
 
 
-@pytest.mark.parametrize("kind", [pa.int8(), pa.uint16(), pa.int64(), pa.uint64(), pa.bool_()], ids=str)
-@pytest.mark.parametrize("values", [[], [None, None], [1, None, 0], [1, 1, 0]], ids=str)
-def test_integers_and_booleans_are_as_arrow_gives_them_and_may_be_written_over(kind, values):
+KINDS = [pa.int8(), pa.uint16(), pa.int64(), pa.uint64(), pa.bool_()]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("values", [[None, None], [1, None, 0], [1, 1, 0]], ids=str)
+@pytest.mark.parametrize("chunksize", [1, 2, 3, 5, None])
+def test_chunks_hold_the_rows_and_writing_into_one_changes_no_source(kind, values, chunksize):
     column = pa.array(values, pa.int8()).cast(kind)
-    twice = pa.concat_arrays([column, column])
-    dtype = to_chunk(pa.record_batch({"x": column}))["x"].dtype
-    for given in (column, twice[1:]):
-        chunk = to_chunk(pa.record_batch({"x": given}))
-        expected = given.to_pandas(types_mapper={kind: dtype}.get)
-        pd.testing.assert_series_equal(chunk["x"], expected, check_names=False)
-        before = given.to_pylist()
+    table = pa.table({"x": pa.chunked_array([column, column])})
+    before = table.to_pylist()
+    found = []
+    for chunk in sf.from_arrow(table).iter_pandas(chunksize):
         array = chunk["x"].array
+        found += array.to_numpy(object, na_value=None).tolist()
         array[:] = pd.NA
         assert array.isna().all()
-        array[:] = dtype.type(1)
+        array[:] = array.dtype.type(1)
         assert array.all()
-        assert given.to_pylist() == before
+    assert found == [row["x"] for row in before]
+    assert table.to_pylist() == before
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_an_empty_chunk_has_the_dtypes_of_the_others(kind):
+    empty = pa.record_batch({"x": pa.array([], kind)})
+    full = pa.record_batch({"x": pa.array([1]).cast(kind)})
+    assert to_chunk(empty, owned=True).dtypes.equals(to_chunk(full, owned=True).dtypes)
+    assert to_chunk(full, owned=True).equals(to_chunk(full))

@@ -19,10 +19,14 @@ from streamframe.plan.node import Columns, Rows, Transform
 
 @dataclass(frozen=True, eq=False)
 class Rebatch(Transform):
-    """Batches of exactly `batch_rows` rows (the last may have fewer), or of about `batch_bytes`."""
+    """Batches of exactly `batch_rows` rows (the last may have fewer), or of about `batch_bytes`.
+
+    With `copied`, nobody else holds the buffers of a batch: whoever gets it may write into them.
+    """
 
     batch_rows: int | None
     batch_bytes: int | None
+    copied: bool = False
     rows: ClassVar[Rows] = "same"
 
     @property
@@ -57,7 +61,7 @@ class Rebatch(Transform):
                     waiting.append(data.slice(start, room))
                     start += room
                     behind = before.at_step(context.step, start) if start < data.num_rows else mark
-                    yield Marked(_taken(waiting), behind)
+                    yield Marked(_taken(waiting, copied=self.copied), behind)
                     waiting_rows = 0
                 if start < data.num_rows:
                     waiting.append(compacted(data.slice(start)))
@@ -65,7 +69,7 @@ class Rebatch(Transform):
                 before = mark
                 hold.resize(sum(held_bytes(batch) for batch in waiting))
             if waiting and mark is not None:
-                yield Marked(_taken(waiting), mark)
+                yield Marked(_taken(waiting, copied=self.copied), mark)
         finally:
             hold.resize(0)
 
@@ -83,9 +87,9 @@ class Rebatch(Transform):
         return max(1, int((self.batch_bytes - sum(batch.nbytes for batch in waiting)) / row_bytes))
 
 
-def _taken(waiting: list[pa.RecordBatch]) -> pa.RecordBatch:
+def _taken(waiting: list[pa.RecordBatch], *, copied: bool) -> pa.RecordBatch:
     """Return what waits as one batch, and let go of it: a generator holds its variables while others work."""
-    first, several = waiting[0], len(waiting) > 1
+    first, several = waiting[0], len(waiting) > 1 or copied
     if not several or not first.num_columns:
         made = pa.concat_batches(waiting) if several else compacted(first)
         waiting.clear()
