@@ -418,6 +418,12 @@ static inline bool has_value(const uint64_t *bits, bool all, int64_t row) {
     return all || (bits[row >> 6] >> (row & 63) & 1);
 }
 
+/* Ask for room; not for more than an offset can tell. */
+static int room_for_text(struct chunk *chunk, int64_t bytes) {
+    chunk->needed = bytes;
+    return bytes > INT32_MAX ? UNSURE : NO_ROOM;
+}
+
 static int read_text_by_index(
     struct chunk *chunk, struct column *made, int64_t row, int64_t rows, int64_t count, const uint64_t *bits,
     uint32_t *indices) {
@@ -431,11 +437,9 @@ static int read_text_by_index(
         for (int64_t i = 0; i < count; i++) bytes += ends[indices[i] + 1] - ends[indices[i]];
         if (made->text_used + bytes > made->text_room) {
             chunk->indices = before;
-            chunk->needed = made->text_used + bytes;
-            return NO_ROOM;
+            return room_for_text(chunk, made->text_used + bytes);
         }
     }
-    if (made->text_used + count * chunk->dictionary_longest > INT32_MAX) return UNSURE;
     const bool all = count == rows;
     for (int64_t i = 0; i < rows; i++) {
         if (has_value(bits, all, i)) {
@@ -460,11 +464,7 @@ static int read_plain_text(
             if (chunk->values_end - at < 4) return UNSURE;
             const int64_t length = length_at(at);
             if (length > chunk->values_end - at - 4) return UNSURE;
-            if (used + length + SLACK > made->text_room) {
-                chunk->needed = used + length + SLACK;
-                return NO_ROOM;
-            }
-            if (used + length > INT32_MAX) return UNSURE;
+            if (used + length + SLACK > made->text_room) return room_for_text(chunk, used + length + SLACK);
             uint8_t *to = made->text + used;
             if (length <= 64) {
                 memcpy(to, at + 4, 64);

@@ -19,6 +19,8 @@ _CODECS = {"UNCOMPRESSED": 0, "SNAPPY": 1, "ZSTD": 2, "GZIP": 2}
 # So many bytes of a chunk are there at a time, and whole pages of it.
 _WINDOW_BYTES = 256 << 10
 _MOST_PAGE_BYTES = 1 << 30
+# Offsets are 32-bit.
+_MOST_TEXT_BYTES = (1 << 31) - 1
 _SLACK = 64
 
 # Returns bytes of a file, by offset and number.
@@ -200,7 +202,7 @@ class _Rows:
         self._column.values = self._values.address
         if not width:
             ctypes.memset(self._values.address, 0, 4)
-            self._text = pa.allocate_buffer(text_room + _SLACK, resizable=True)
+            self._text = pa.allocate_buffer(min(text_room + _SLACK, _MOST_TEXT_BYTES), resizable=True)
             self._column.text, self._column.text_room = self._text.address, self._text.size
 
     @property
@@ -214,7 +216,7 @@ class _Rows:
     def make_room(self, needed: int) -> None:
         """Have room for at least so many bytes of text."""
         assert self._text is not None
-        self._text.resize(max(needed, self._text.size + self._text.size // 2))
+        self._text.resize(max(needed, min(self._text.size + self._text.size // 2, _MOST_TEXT_BYTES)))
         self._column.text, self._column.text_room = self._text.address, self._text.size
 
     def array(self, dictionary: pa.Array | None) -> pa.Array:

@@ -184,3 +184,15 @@ def test_no_page_with_a_wrong_checksum_is_taken(version, compression):
         damaged = bytearray(data)
         damaged[chunk.dictionary_page_offset + chunk.total_compressed_size + at] ^= 4
         assert read(bytes(damaged), metadata, [500]) is None
+
+
+def test_text_that_is_too_long_for_an_array_is_not_sure():
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * 2_000, pa.int32()), ["x" * 1_500_000])
+    file = io.BytesIO()
+    pq.write_table(pa.table({"x": column}), file, store_schema=False, dictionary_pagesize_limit=1 << 21)
+    data = file.getvalue()
+    metadata = pq.read_metadata(pa.BufferReader(data))
+    assert read(data, metadata, [2_000]) is None
+    column = metadata.schema.to_arrow_schema().field("x")
+    chunk = Kernel(Footer("x", metadata, b"")).chunk(0, column, lambda at, count: data[at : at + count], encoded=False)
+    assert [len(text) for text in chunk.read(3).to_pylist()] == [1_500_000] * 3

@@ -14,8 +14,6 @@ from streamframe.formats.parquet.kernel import Kernel
 from streamframe.native.parquet import ColumnChunk
 
 _READ_BUFFER_BYTES = 256 << 10
-# Rows that are stepped over are decoded; so many are at a time.
-_STEP_ROWS = 1 << 12
 
 
 class ColumnReader(Protocol):
@@ -79,10 +77,10 @@ class ArrowColumns:
             for column, kind in zip(columns, self._types, strict=True)
         ]
 
-    def step_over(self, rows: int) -> None:
-        """Leave out the next rows."""
-        for start in range(0, rows, _STEP_ROWS):
-            self.read(min(_STEP_ROWS, rows - start))
+    def step_over(self, rows: int, at_a_time: int) -> None:
+        """Leave out the next rows, which are decoded all the same: so many at a time."""
+        for start in range(0, rows, at_a_time):
+            self.read(min(at_a_time, rows - start))
 
     def _next(self, rows: int) -> pa.RecordBatch:
         if self._batches is None:
@@ -144,5 +142,6 @@ class KernelColumn:
             self._chunk = None
         if self._arrow is None:
             self._arrow = self._by_arrow([self._column])
-            self._arrow.step_over(self._done_rows)
+            # As many as are asked for are known not to be too heavy.
+            self._arrow.step_over(self._done_rows, rows)
         return self._arrow.read(rows)
