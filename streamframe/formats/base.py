@@ -143,6 +143,10 @@ class FileEncoding(ABC):
         """Return what a file keeps in memory for as long as it is open, beside its rows: a compressor's tables, say."""
         return 0
 
+    def takes_dictionaries(self, schema: pa.Schema) -> frozenset[str]:
+        """Return the columns that batches may bring as dictionaries of their values; all of them are text."""
+        return frozenset()
+
     @abstractmethod
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         """Begin a file of this schema.

@@ -108,6 +108,12 @@ def library() -> ctypes.CDLL | None:
         "sf_parquet_chunk_bytes": (count, ()),
         "sf_parquet_read": (ctypes.c_int, (address, address, count, address)),
         "sf_parquet_close": (None, (address,)),
+        "sf_parquet_dictionary_bytes": (count, ()),
+        "sf_parquet_dictionary_close": (None, (address,)),
+        "sf_parquet_bounds": (count, (address, address, address)),
+        "sf_parquet_number": (ctypes.c_int, (address, address)),
+        "sf_parquet_text_bounds": (count, (address, address, address, address)),
+        "sf_parquet_page": (ctypes.c_int, (address, address, address)),
         "sf_csv_decode": (ctypes.c_int, (address, count, address, address, count, count, address, address, address)),
     }.items():
         function = getattr(found, name)

@@ -1,23 +1,24 @@
 """Write Parquet: batches are gathered into row groups of a good size.
 
 Rules: small row groups make a file slow to write and to read, so batches wait until they are worth
-one; what waits is held against the budget. A row group is encoded while the next one is gathered.
-Arrow writes into an object of ours that never seeks.
+one; what waits is held against the budget. Its columns are encoded side by side while the next one is
+gathered, and written in order into an object of ours that never seeks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from streamframe.batch import held_bytes
 from streamframe.errors import SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.formats.codecs import checked_codec
+from streamframe.formats.parquet.column_chunk import Chunk, ChunkOptions, chunks_of, takes_dictionary
+from streamframe.formats.parquet.file_writer import FileFrame, FileWriter
 from streamframe.formats.parquet.options import ParquetOptions, checked_level
 from streamframe.formats.parquet.ordering import DeclaredOrder
 from streamframe.formats.wording import first_line
@@ -45,6 +46,10 @@ class ParquetEncoding(FileEncoding):
         object.__setattr__(self, "compression", checked_codec(self.compression, COMPRESSIONS, "Parquet"))
         checked_level(str(self.compression), self.level)
 
+    def takes_dictionaries(self, schema: pa.Schema) -> frozenset[str]:
+        by_arrow = {*self.options.bloom_filters, *(name for name, _ in self.options.sorting_columns)}
+        return frozenset(each.name for each in schema if each.name not in by_arrow and takes_dictionary(each.type))
+
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         if not len(schema):
             # Parquet would forget how many rows there were.
@@ -54,8 +59,8 @@ class ParquetEncoding(FileEncoding):
 
 class _ParquetEncoder(Encoder):
     def __init__(self, file: AtomicFile, schema: pa.Schema, context: RunContext, encoding: ParquetEncoding) -> None:
-        self._file = file
         self._schema = schema
+        self._label = file.label
         self._hold = context.hold()
         self._target_bytes = min(MAX_ROW_GROUP_BYTES, context.options.memory_bytes // _ROW_GROUPS_PER_BUDGET)
         if encoding.options.row_group_bytes is not None:
@@ -67,26 +72,60 @@ class _ParquetEncoder(Encoder):
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
         self._waiting_rows = 0
-        # Row groups of one file: each is written behind the one before.
-        self._row_groups: InOrder[None] = context.in_order(lambda _: None, one_at_a_time=True)
+        for_arrow: dict[str, Any] = {
+            "compression": encoding.compression,
+            "compression_level": encoding.level,
+            **encoding.options.for_writer(schema),
+        }
         try:
-            self._writer = pq.ParquetWriter(
-                file,
-                schema,
-                compression=encoding.compression,
-                compression_level=encoding.level,
-                **encoding.options.for_writer(schema),
-            )
-            if encoding.options.metadata:
-                self._writer.add_key_value_metadata(dict(encoding.options.metadata))
+            frame = FileFrame(schema, dict(encoding.options.metadata), for_arrow)
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
             raise SchemaError(
                 f"Parquet cannot hold these columns: {first_line(error)}",
                 source=file.label,
                 hint="cast or drop the column that Parquet has no type for.",
             ) from error
+        self._chunk_options = [_chunk_options(encoding, field, for_arrow) for field in schema]
+        self._file = FileWriter(file, frame)
+        self._columns: InOrder[_Made] = context.in_order(self._put)
 
     def write(self, batch: pa.RecordBatch) -> None:
+        self._order.check(batch)
+        while batch.num_rows > MAX_ROW_GROUP_ROWS - self._waiting_rows:
+            rows = MAX_ROW_GROUP_ROWS - self._waiting_rows
+            self._gather(batch.slice(0, rows))
+            batch = batch.slice(rows)
+        self._gather(batch)
+
+    def settle(self) -> None:
+        self._columns.finish()
+
+    def finish(self) -> None:
+        self.flush()
+        self._columns.finish()
+        self._file.finish()
+
+    def abort(self) -> None:
+        self._columns.abort()
+        self._waiting.clear()
+        self._hold.resize(0)
+
+    def flush(self) -> None:
+        batches, self._waiting = self._waiting, []
+        rows, self._waiting_rows = self._waiting_rows, 0
+        self._waiting_bytes = 0
+        columns = [[batch.column(place) for batch in batches] for place in range(len(self._schema) if rows else 0)]
+        batches.clear()
+        self._hold.resize(0)
+        for place, arrays in enumerate(columns):
+            last = place == len(columns) - 1
+            nbytes = sum(each.get_total_buffer_size() for each in arrays)
+            work = partial(self._encoded, place, arrays, rows if last else 0)
+            # From here on, only the work keeps a column, and lets go of it when it is encoded.
+            columns[place] = arrays = []
+            self._columns.add(work, nbytes)
+
+    def _gather(self, batch: pa.RecordBatch) -> None:
         self._waiting.append(batch)
         self._waiting_rows += batch.num_rows
         self._waiting_bytes += held_bytes(batch)
@@ -94,32 +133,41 @@ class _ParquetEncoder(Encoder):
         if self._waiting_bytes >= self._target_bytes or self._waiting_rows >= MAX_ROW_GROUP_ROWS:
             self.flush()
 
-    def settle(self) -> None:
-        self._row_groups.finish()
+    def _encoded(self, place: int, arrays: list[pa.Array], rows: int) -> _Made:
+        field = self._schema.field(place)
+        try:
+            return _Made(chunks_of(field, arrays, self._chunk_options[place]), rows)
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+            raise SchemaError(
+                f"column {field.name!r} cannot be written as Parquet: {first_line(error)}",
+                source=self._label,
+                column=field.name,
+                hint="cast or drop it.",
+            ) from error
+        finally:
+            arrays.clear()
 
-    def finish(self) -> None:
-        self.flush()
-        self._row_groups.finish()
-        self._writer.close()
+    def _put(self, made: _Made) -> None:
+        self._file.add(made.chunks)
+        if made.rows:
+            self._file.end_row_group(made.rows)
 
-    def abort(self) -> None:
-        self._row_groups.abort()
-        self._waiting.clear()
-        self._hold.resize(0)
-        # Arrow writes a footer on close, into a file that is thrown away right after.
-        self._writer.close()
 
-    def flush(self) -> None:
-        if self._waiting:
-            batches, self._waiting = self._waiting, []
-            self._row_groups.add(partial(self._write_row_group, batches), self._waiting_bytes)
-        self._waiting_bytes = self._waiting_rows = 0
-        self._hold.resize(0)
+class _Made(NamedTuple):
+    """A column of a row group."""
 
-    def _write_row_group(self, batches: list[pa.RecordBatch]) -> None:
-        for batch in batches:
-            self._order.check(batch)
-        rows = pa.Table.from_batches(batches, schema=self._schema)
-        # The table holds them now; while it is written, column after column, nothing else needs to.
-        batches.clear()
-        self._writer.write_table(rows, row_group_size=rows.num_rows)
+    chunks: list[Chunk]
+    # Of the row group, if this is its last column.
+    rows: int
+
+
+def _chunk_options(encoding: ParquetEncoding, field: pa.Field, for_arrow: dict[str, Any]) -> ChunkOptions:
+    options = encoding.options
+    told = {name: value for name, value in for_arrow.items() if name != "sorting_columns"}
+    bloom = field.name in options.bloom_filters
+    if "bloom_filter_options" in told:
+        told["bloom_filter_options"] = {field.name: True} if bloom else None
+    statistics = options.statistics if isinstance(options.statistics, bool) else field.name in options.statistics
+    # Arrow knows them by the names of leaves.
+    told["write_statistics"] = statistics
+    return ChunkOptions(encoding.compression or "none", encoding.level, options.page_checksums, statistics, bloom, told)

@@ -16,11 +16,15 @@ import pyarrow.parquet as pq
 
 from streamframe.errors import DecodeError
 from streamframe.formats.image import FileImage
+from streamframe.formats.parquet import thrift
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 
 _TAIL_BYTES = 64 << 10
 _MAGIC = b"PAR1"
+# Fields of `FileMetaData` and of `SchemaElement`.
+_SCHEMA, _REPETITION = 2, 3
+_REPETITIONS = [thrift.i32(how) for how in range(3)]
 
 
 class Footer:
@@ -141,7 +145,27 @@ def footer_of(file: RangedFile) -> Footer:
         metadata = pq.read_metadata(image.reader())
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _not_parquet(file, "its footer is damaged") from error
-    return Footer(file.label, metadata, _MAGIC + bytes(tail[-footer_bytes:]))
+    data = bytes(tail[-footer_bytes:])
+    if not _is_each_column_known(data):
+        raise _not_parquet(file, "its footer is damaged")
+    return Footer(file.label, metadata, _MAGIC + data)
+
+
+def _is_each_column_known(footer: bytes) -> bool:
+    """Tell whether each column may be missing, or not, or is a list.
+
+    Arrow takes anything else for one that may not, and then what tells where values are missing for the values.
+    """
+    try:
+        schema = thrift.read(footer, last=_SCHEMA).get(_SCHEMA)
+    except ValueError:
+        return False
+    if schema is None or schema.kind != thrift.LIST:
+        return False
+    inner, columns = schema.value
+    return inner == thrift.STRUCT and all(
+        column.get(_REPETITION, _REPETITIONS[0]) in _REPETITIONS for column in columns
+    )
 
 
 def _not_parquet(file: RangedFile, why: str) -> DecodeError:
