@@ -99,6 +99,7 @@ def library() -> ctypes.CDLL | None:
         "sf_csv_end_of_records": (count, (address, count, address)),
         "sf_ndjson_decode": (ctypes.c_int, (address, count, address, count, ctypes.c_int, address, address)),
         "sf_csv_write": (ctypes.c_int, (address, count, count, address, address, count, address)),
+        "sf_filter": (None, (address, count, address, count)),
         "sf_group": (count, (address, count, address, address, address)),
         "sf_group_count": (None, (address, count, address, address)),
         "sf_group_sum_integers": (ctypes.c_int, (address, count, address, address)),

@@ -13,6 +13,7 @@ import pyarrow as pa
 from streamframe.batch import compacted
 from streamframe.errors import SchemaError
 from streamframe.expr import Expr, evaluate_mask, result_type
+from streamframe.native.filtering import filtered
 from streamframe.plan.node import Columns, Rows, Transform
 from streamframe.transforms.select import used_columns
 
@@ -47,7 +48,7 @@ class Filter(Transform):
         return True
 
     def apply(self, data: pa.RecordBatch) -> pa.RecordBatch:
-        return compacted(data.filter(evaluate_mask(self.condition, data)))
+        return compacted(filtered(data, evaluate_mask(self.condition, data)))
 
     def describe(self) -> str:
         return f"filter({self.condition.text})"
