@@ -41,7 +41,7 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Si
     found = sink.find(plan_lines(plan))
     start = None if found is None else found.checkpoint
     try:
-        run = LocalRun(plan, start=start)
+        run = LocalRun(plan, start=start, dictionaries=sink.takes_dictionaries)
     except BaseException as error:
         if found is not None:
             found.abort()

@@ -74,8 +74,9 @@ class LocalRun:
         self,
         plan: Node,
         options: Options | None = None,
-        optimizer: Callable[[Node, Schemas], Node] = optimized,
+        optimizer: Callable[[Node, Schemas, frozenset[str]], Node] = optimized,
         start: Checkpoint | None = None,
+        dictionaries: Callable[[pa.Schema], frozenset[str]] | None = None,
     ) -> None:
         self._plan = plan
         if start is not None:
@@ -111,7 +112,8 @@ class LocalRun:
         try:
             self._schemas = Schemas(self._open_sources(plan))
             schema = self._checked_schema(plan, self._schemas)
-            self._stream = self._build(optimizer(plan, self._schemas))
+            taken = frozenset() if schema is None or dictionaries is None else dictionaries(schema)
+            self._stream = self._build(optimizer(plan, self._schemas, taken))
             if schema is None:
                 schema, self._stream = self._peeked(plan, self._stream)
         except BaseException:

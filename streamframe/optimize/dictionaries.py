@@ -1,6 +1,6 @@
-"""Let text stay encoded from the file to the step that groups by it.
+"""Let text stay encoded from the file to the step that groups by it, or to the sink that encodes it again.
 
-Rule: a column comes as a dictionary only where the step at its end takes it so, and each step in between
+Rule: a column comes as a dictionary only where the step or sink at its end takes it so, and each step in between
 hands it on without looking at it. What comes out of a plan never depends on it. Works on a plan whose
 steps are as written: once narrowed, they can no longer tell their schemas.
 """

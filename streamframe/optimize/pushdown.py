@@ -58,15 +58,16 @@ class Schemas:
         return node.produces(*known) if len(known) == len(inputs) else None
 
 
-def optimized(plan: Node, schemas: Schemas) -> Node:
+def optimized(plan: Node, schemas: Schemas, dictionaries: frozenset[str] = frozenset()) -> Node:
     """Return a plan with the same result that reads and computes less.
 
-    A plan deeper than `MAX_DEPTH` is returned as it is: the walks below are recursive.
+    Whoever takes the rows may be given `dictionaries` as dictionaries of their values. A plan deeper than `MAX_DEPTH` is
+    returned as it is: the walks below are recursive.
     """
     if _deeper_than(MAX_DEPTH, plan):
         return plan
     plan = _sink_filters(plan, [], schemas)
-    plan = _narrow(encoded(plan, schemas), None, schemas)
+    plan = _narrow(encoded(plan, schemas, dictionaries), None, schemas)
     return _limit(plan, None)
 
 

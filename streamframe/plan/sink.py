@@ -107,6 +107,10 @@ class Sink(ABC):
         `context.options` are those of the run, and `context.hold()` accounts for bytes that are kept.
         """
 
+    def takes_dictionaries(self, schema: pa.Schema) -> frozenset[str]:
+        """Return the columns that batches may bring as dictionaries of their values; all of them are text."""
+        return frozenset()
+
     def find(self, plan: Sequence[str]) -> Found | None:
         """Open the target to go on with what an earlier run of this plan has left; None for a sink that starts anew.
 

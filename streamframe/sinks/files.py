@@ -26,6 +26,9 @@ class File(Sink):
     encoding: FileEncoding
     storage_options: Mapping[str, Any] | None = field(default=None, repr=False)
 
+    def takes_dictionaries(self, schema: pa.Schema) -> frozenset[str]:
+        return self.encoding.takes_dictionaries(schema)
+
     def start(self, schema: pa.Schema, context: RunContext) -> OpenSink:
         file = open_atomic(self.target, storage_options=self.storage_options)
         try:
