@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 # Large enough for a disk to be at its best, small beside what an export writes.
-_STEP_BYTES = 32 << 20
+_STEP_BYTES = 8 << 20
 # linux/fs.h: start writing what is not being written yet, and do not wait.
 _SYNC_FILE_RANGE_WRITE = 2
 
