@@ -489,5 +489,5 @@ def require_quarantine(plan: Node) -> None:
     if not any(scan.source.quarantines for scan in scans_of(plan)):
         raise PlanError(
             'nothing in this plan is read with errors="quarantine", so no rejects are kept',
-            hint='pass errors="quarantine" to read_csv or read_ndjson.',
+            hint='pass errors="quarantine" to read_csv, read_ndjson or read_lines.',
         )

@@ -212,6 +212,24 @@ def test_the_same_as_the_csv_module_when_text_is_put_into_a_number_column():
     assert frame.to_arrow()["n"].to_pylist() == expected
 
 
+@pytest.mark.parametrize("kind", READ)
+def test_verbs_work_on_rejects_as_on_any_rows(tmp_path, kind):
+    """A step that runs outside of the decode pool saw none of them, and said nothing."""
+    for name, numbers in (("one", range(40)), ("two", range(40, 60))):
+        records = [b"%d" % number if number % 4 == 0 else list(RECORDS[kind])[0] for number in numbers]
+        (tmp_path / name).write_bytes(file_of(kind, records).read())
+    frame = READ[kind](tmp_path / "one", dtype=TYPES, errors="quarantine")
+    other = READ[kind](tmp_path / "two", dtype=TYPES, errors="quarantine")
+    rows = frame.rejects().to_arrow()["row"].to_pylist()
+    assert rows == list(range(1, 41, 4))
+    assert frame.rejects().head(3)["row"].tolist() == rows[:3]
+    assert frame.rejects().slice(2, 3).to_arrow()["row"].to_pylist() == rows[2:5]
+    counted = frame.rejects().group_by("column").agg(n=sf.count()).to_arrow()
+    assert counted["n"].to_pylist() == [10]
+    both = sf.concat([frame.rejects(), other.rejects()])
+    assert both.to_arrow()["record"].to_pylist() == [b"%d" % number for number in range(0, 60, 4)]
+
+
 def test_what_cannot_be_meant_is_told_at_the_call(tmp_path):
     with pytest.raises(sf.PlanError, match="did you mean 'quarantine'"):
         sf.read_csv("a.csv", errors="quarantin")
