@@ -501,8 +501,9 @@ def read_orc(
     column of a stripe is the least that Arrow decodes. A remote file is copied to disk first, since Arrow does not
     tell where its stripes lie.
 
-    ORC has no checksums, and Arrow's reader trusts what it decompresses: a value that was damaged may be read as
-    another, and some damage ends the process. Read files of doubtful origin in a process of their own.
+    ORC has no checksums, so a value that was damaged may be read as another one. The lengths of text, lists and maps
+    are held against what the stripe can hold, since Arrow's reader trusts them: damaged ones would end the process.
+    It was not written for files that mean harm: read those in a process of their own.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Damaged ORC is a typed error, or rows of the right types; as far as Arrow's reader bears it."""
+"""Damaged ORC is a typed error, or rows of the right types."""
 
 from __future__ import annotations
 
@@ -44,15 +44,11 @@ def read_mutations(folder: str, mutations: int) -> None:
     print(json.dumps(verdicts))  # noqa: T201 - read by the test
 
 
-# Of some hundreds of mutations, Arrow's ORC reader (pyarrow 26) dies of one, in C++.
-CRASHES = pytest.mark.xfail(reason="Arrow's ORC reader crashes on some damaged files", strict=True)
-
-
 @pytest.mark.parametrize(
     "mutations",
     [
         pytest.param(300, marks=pytest.mark.slow),
-        pytest.param(5000, marks=[pytest.mark.soak, pytest.mark.timeout(900), CRASHES]),
+        pytest.param(5000, marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
     ],
 )
 def test_damage_never_crashes_the_process(tmp_path, mutations):
@@ -63,7 +59,9 @@ def test_damage_never_crashes_the_process(tmp_path, mutations):
         timeout=600 if mutations > 400 else 50,
         check=False,
     )
-    assert (child.returncode, child.stderr) == (0, "")
+    # The library below Arrow writes this itself where a version is damaged.
+    told = [line for line in child.stderr.splitlines() if "written in an unknown format version" not in line]
+    assert (child.returncode, told) == (0, [])
     assert json.loads(child.stdout)["typed error"] > mutations // 4
 
 

@@ -17,6 +17,7 @@ from streamframe.batch import Mark
 from streamframe.errors import DecodeError
 from streamframe.formats.limits import Limits
 from streamframe.formats.orc.footer import OrcFooter
+from streamframe.formats.orc.lengths import require_sound
 from streamframe.formats.spilled import SpilledColumns
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
@@ -49,6 +50,11 @@ class Stripes:
         """The bytes of a row once it is decoded, by column."""
         return dict(zip(self.found.names, self.footer.row_bytes, strict=True))
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where the columns stand in the file."""
+        return {name: place for place, name in enumerate(self.found.names)}
+
     def weight(self, stripe: int, names: list[str]) -> int:
         """Return the bytes that these columns of a stripe have once they are decoded, as far as the file tells."""
         return int(self.footer.stripe_rows[stripe] * sum(self.row_bytes[name] for name in names))
@@ -76,9 +82,10 @@ class Stripes:
     def read(self, stripe: int, names: list[str]) -> pa.RecordBatch:
         """Decode columns of a stripe, and prove that they are sound."""
         try:
+            require_sound(self.path, self.footer, stripe, [self.places[name] for name in names])
             data = opened_orc(self.path, self.label).read_stripe(stripe, columns=names)
             data.validate(full=True)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise damaged(self.label, f"stripe {stripe}: {first_line(error)}") from error
         if data.num_rows != self.footer.stripe_rows[stripe]:
             raise damaged(self.label, f"stripe {stripe}: it holds other rows than the footer says")
