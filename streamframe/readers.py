@@ -497,9 +497,8 @@ def read_orc(
 ) -> StreamFrame:
     """Read ORC lazily, stripe by stripe, decoded by every core, within the option `memory`.
 
-    Of a stripe that is large beside the memory the columns are decoded one by one, and wait on disk (in `TMPDIR`); a
-    column of a stripe is the least that Arrow decodes. A remote file is copied to disk first, since Arrow does not
-    tell where its stripes lie.
+    Of a stripe that is large beside the memory the rows are decoded some at a time, from a copy of it on disk (in
+    `TMPDIR`). A remote file is copied to disk first, as a whole.
 
     ORC has no checksums, so a value that was damaged may be read as another one. The lengths of text, lists and maps
     are held against what the stripe can hold, since Arrow's reader trusts them: damaged ones would end the process.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import subprocess
@@ -14,20 +15,21 @@ import streamframe as sf
 from tests.contract.parts import table
 from tests.formats.test_parquet_damage import mutated
 
-ROWS = 400
+# The latter are a large stripe beside the least memory, whose rows are decoded some at a time.
+ROWS = (400, 8_000)
 
 
 def read_mutations(folder: str, mutations: int) -> None:
     """Read mutations of a file; print what came of them. Runs in a child process."""
     rng = random.Random(7)
     path = f"{folder}/mutated.orc"
-    data = table(ROWS)
     verdicts: Counter[str] = Counter()
     whole = {}
-    for compression in (None, "zlib", "zstd"):
-        sf.from_arrow(data).to_orc(path, compression=compression)
+    for rows, compression in itertools.product(ROWS, (None, "zlib", "zstd")):
+        sf.from_arrow(table(rows)).to_orc(path, compression=compression)
         with open(path, "rb") as file:
-            whole[compression] = file.read()
+            whole[rows, compression] = file.read()
+    sf.set_options(memory="1MB")
     for _ in range(mutations):
         with open(path, "wb") as file:
             file.write(mutated(whole[rng.choice(list(whole))], rng))

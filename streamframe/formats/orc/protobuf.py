@@ -6,7 +6,7 @@ Rule: what is no such message ends with an IndexError, a KeyError or a TypeError
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 Fields = dict[int, list[Any]]
@@ -49,3 +49,23 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
         at, shift = at + 1, shift + 7
         if byte < 0x80:
             return value, at
+
+
+def message(fields: Mapping[int, Iterable[int | bytes]]) -> bytes:
+    """Return a message that `fields_of` reads back, in the order of the numbers."""
+    made = bytearray()
+    for number in sorted(fields):
+        for value in fields[number]:
+            if isinstance(value, bytes):
+                made += _written(number << 3 | 2) + _written(len(value)) + value
+            else:
+                made += _written(number << 3) + _written(value)
+    return bytes(made)
+
+
+def _written(value: int) -> bytes:
+    made = bytearray()
+    while value > 127:
+        made.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*made, value])
