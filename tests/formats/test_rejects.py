@@ -241,11 +241,11 @@ def test_what_cannot_be_meant_is_told_at_the_call(tmp_path):
         sf.read_csv("a.csv", errors="quarantine").to_parquet(tmp_path / "a.parquet", rejects="b.txt")
 
 
-@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet"])
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "tsv", "parquet", "orc"])
 def test_records_that_are_no_utf8_are_kept_in_csv_as_well(tmp_path, suffix):
     (tmp_path / "a.csv").write_bytes(b"a,b\n1,\xff\n2,x\n3,y,z\n")
     rejects = tmp_path / f"rejects.{suffix}"
     report = sf.read_csv(tmp_path / "a.csv", errors="quarantine").to_parquet(tmp_path / "a.parquet", rejects=rejects)
     assert (report.rows, report.rejected) == (1, 2)
     found = sf.read(rejects).to_arrow()["record"].to_pylist()
-    assert found == ([b"1,\xff", b"3,y,z"] if suffix == "parquet" else ["1,\\xff", "3,y,z"])
+    assert found == ([b"1,\xff", b"3,y,z"] if suffix in ("parquet", "orc") else ["1,\\xff", "3,y,z"])
