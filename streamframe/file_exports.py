@@ -135,7 +135,8 @@ class FileExports:
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
             suffix of Parquet, Arrow, ORC, NDJSON, CSV or TSV, with the columns of `rejects`. New as the target is.
             In CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
-            Not with `resume`: this one file would have to be saved in step with the others. Export `rejects` by themselves.
+            Not with `resume`: this one file would have to be saved in step with the others. Export `rejects` by
+            themselves.
         storage_options
             What fsspec takes for the scheme.
 
