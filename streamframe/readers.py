@@ -231,7 +231,8 @@ def read_csv(
         How times are written, in the signs of `strptime`: ``"%d.%m.%Y %H:%M"``. ISO 8601 is read as well.
     schema
         What holds over several files. ``"first"``: the columns and types of the first; a file that
-        lacks one, or has it with another type, is an error. ``"union"``: all files are looked at first,
+        lacks one, or has it with another type, is an error, as is one that has more columns (of Parquet, ORC and
+        Arrow, those are left out, and a warning says so). ``"union"``: all files are looked at first,
         their columns are put together and their types widened without loss; what a file lacks is
         null. ``"strict"``: all are looked at first, and have the same columns, order and types, or a
         `SchemaError` names file and column.
