@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130
 _MAX_CELL_CHARS = 60
-_TEXTS = {".csv", ".ndjson", ".jsonl"}
+_TEXTS = {".csv", ".tsv", ".ndjson", ".jsonl"}
 _TEXT_COMPRESSIONS = {".gz", ".zst", ".bz2", ".xz"}
 
 
@@ -178,6 +178,8 @@ def _writer(frame: StreamFrame, dst: str) -> Callable[[str], RunReport]:
         ".parquet": frame.to_parquet,
         ".pq": frame.to_parquet,
         ".csv": frame.to_csv,
+        ".tsv": frame.to_csv,
+        ".orc": frame.to_orc,
         **dict.fromkeys((".arrow", ".arrows", ".feather", ".ipc"), frame.to_ipc),
         ".ndjson": frame.to_ndjson,
         ".jsonl": frame.to_ndjson,

@@ -27,7 +27,7 @@ from streamframe.plan.node import Node
 from streamframe.plan.report import RunReport
 from streamframe.plan.sink import Sink
 from streamframe.sinks.apart import require_apart
-from streamframe.sinks.by_suffix import file_sink
+from streamframe.sinks.by_suffix import file_sink, usual_sep
 from streamframe.sinks.directory import Directory
 from streamframe.sinks.files import File
 from streamframe.sinks.layout import MAX_OPEN_FILES, Layout, layout_of
@@ -133,9 +133,10 @@ class FileExports:
             more than 256 folders. Functions in the plan need a `name`. On a store, what is kept can be listed.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
-            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is. In
-            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64. Not with
-            `resume`: this one file would have to be saved in step with the others. Export `rejects` by themselves.
+            suffix of Parquet, Arrow, ORC, NDJSON, CSV or TSV, with the columns of `rejects`. New as the target is.
+            In CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
+            Not with `resume`: this one file would have to be saved in step with the others. Export `rejects` by
+            themselves.
         storage_options
             What fsspec takes for the scheme.
 
@@ -184,7 +185,7 @@ class FileExports:
         path: Any,
         *,
         header: bool = True,
-        sep: str = ",",
+        sep: str | None = None,
         quoting: Quoting = "needed",
         quotechar: str = '"',
         line_terminator: str = "\n",
@@ -215,7 +216,7 @@ class FileExports:
         header
             Write the column names first.
         sep
-            Between fields.
+            Between fields. Default: a comma; a tab where the file is a ``.tsv``, as `read` takes it.
         quoting
             ``"needed"`` puts text in quotes and nothing else; ``"all"`` all values but nulls. ``"none"`` writes no
             quotes: null and empty text look alike then, and text with a separator, quote or line end is refused.
@@ -241,8 +242,8 @@ class FileExports:
             Write a directory of files instead; see `to_parquet`.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
-            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is. In
-            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
+            suffix of Parquet, Arrow, ORC, NDJSON, CSV or TSV, with the columns of `rejects`. New as the target is.
+            In CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
         storage_options
             What fsspec takes for the scheme.
 
@@ -252,6 +253,7 @@ class FileExports:
             Whatever stopped the run. The target is then what it was before, and nothing is left beside it.
         """
         refuse(foreign, self.to_csv)
+        sep = usual_sep(path) if sep is None else sep
         style = CsvStyle(sep, quoting, quotechar, line_terminator, na_rep, formula_guard, encoding)
         layout = layout_of(
             path,
@@ -303,8 +305,8 @@ class FileExports:
             Write a directory of files instead; see `to_parquet`.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
-            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is. In
-            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
+            suffix of Parquet, Arrow, ORC, NDJSON, CSV or TSV, with the columns of `rejects`. New as the target is.
+            In CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
         storage_options
             What fsspec takes for the scheme.
 
@@ -362,8 +364,8 @@ class FileExports:
             Write a directory of files instead; see `to_parquet`.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
-            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is. In
-            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
+            suffix of Parquet, Arrow, ORC, NDJSON, CSV or TSV, with the columns of `rejects`. New as the target is.
+            In CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
         storage_options
             What fsspec takes for the scheme.
 
@@ -417,8 +419,8 @@ class FileExports:
             Write a directory of files instead; see `to_parquet`.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
-            suffix of Parquet, Arrow, NDJSON or CSV, with the columns of `rejects`. It is new whenever the target is. In
-            CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
+            suffix of Parquet, Arrow, ORC, NDJSON, CSV or TSV, with the columns of `rejects`. New as the target is.
+            In CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
         storage_options
             What fsspec takes for the scheme.
 
@@ -489,5 +491,5 @@ def require_quarantine(plan: Node) -> None:
     if not any(scan.source.quarantines for scan in scans_of(plan)):
         raise PlanError(
             'nothing in this plan is read with errors="quarantine", so no rejects are kept',
-            hint='pass errors="quarantine" to read_csv or read_ndjson.',
+            hint='pass errors="quarantine" to read_csv, read_ndjson or read_lines.',
         )

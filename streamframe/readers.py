@@ -231,7 +231,8 @@ def read_csv(
         How times are written, in the signs of `strptime`: ``"%d.%m.%Y %H:%M"``. ISO 8601 is read as well.
     schema
         What holds over several files. ``"first"``: the columns and types of the first; a file that
-        lacks one, or has it with another type, is an error. ``"union"``: all files are looked at first,
+        lacks one, or has it with another type, is an error, as is one that has more columns (of Parquet, ORC and
+        Arrow, those are left out, and a warning says so). ``"union"``: all files are looked at first,
         their columns are put together and their types widened without loss; what a file lacks is
         null. ``"strict"``: all are looked at first, and have the same columns, order and types, or a
         `SchemaError` names file and column.
@@ -497,12 +498,12 @@ def read_orc(
 ) -> StreamFrame:
     """Read ORC lazily, stripe by stripe, decoded by every core, within the option `memory`.
 
-    Of a stripe that is large beside the memory the columns are decoded one by one, and wait on disk (in `TMPDIR`); a
-    column of a stripe is the least that Arrow decodes. A remote file is copied to disk first, since Arrow does not
-    tell where its stripes lie.
+    Of a stripe that is large beside the memory the rows are decoded some at a time, from a copy of it on disk (in
+    `TMPDIR`). A remote file is copied to disk first, as a whole.
 
-    ORC has no checksums, and Arrow's reader trusts what it decompresses: a value that was damaged may be read as
-    another, and some damage ends the process. Read files of doubtful origin in a process of their own.
+    ORC has no checksums, so a value that was damaged may be read as another one. The lengths of text, lists and maps
+    are held against what the stripe can hold, since Arrow's reader trusts them: damaged ones would end the process.
+    It was not written for files that mean harm: read those in a process of their own.
 
     Parameters
     ----------

@@ -31,11 +31,15 @@ _NAMED: dict[str, pa.DataType] = {
     "binary": pa.binary(), "bytes": pa.binary(), "large_binary": pa.large_binary(),
     "date": pa.date32(), "date32": pa.date32(), "date32[day]": pa.date32(),
     "date64": pa.date64(), "date64[ms]": pa.date64(),
-    "time32[s]": pa.time32("s"), "time32[ms]": pa.time32("ms"),
+    "time": pa.time64("us"), "time32[s]": pa.time32("s"), "time32[ms]": pa.time32("ms"),
     "time64[us]": pa.time64("us"), "time64[ns]": pa.time64("ns"),
     "datetime": pa.timestamp("us"), "datetime64": pa.timestamp("us"), "timestamp": pa.timestamp("us"),
     "timedelta": pa.duration("us"), "timedelta64": pa.duration("us"), "duration": pa.duration("us"),
     "category": pa.dictionary(pa.int32(), pa.string()),
+    # numpy's names of C's types, as they are where a long has 64 bits.
+    "byte": pa.int8(), "short": pa.int16(), "intc": pa.int32(), "intp": pa.int64(), "long": pa.int64(),
+    "longlong": pa.int64(), "ubyte": pa.uint8(), "ushort": pa.uint16(), "uintc": pa.uint32(), "uint": pa.uint64(),
+    "uintp": pa.uint64(), "ulong": pa.uint64(), "ulonglong": pa.uint64(), "half": pa.float16(), "single": pa.float32(),
 }  # fmt: skip
 _PYTHON: dict[object, pa.DataType] = {
     int: pa.int64(),

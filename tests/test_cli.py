@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+import streamframe as sf
 from streamframe._version import __version__
 from streamframe.cli import main
 from streamframe.testing import Request, serve
@@ -55,6 +56,13 @@ def test_convert_picks_the_writer_by_suffix(suffix: str, planes: Path, tmp_path:
     assert run("convert", planes, target).exit_code == 0
     is_parquet = target.read_bytes()[:4] == b"PAR1"
     assert is_parquet == (suffix != ".csv")
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".tsv.gz", ".orc"])
+def test_convert_writes_what_read_takes_by_the_same_suffix(suffix: str, planes: Path, tmp_path: Path) -> None:
+    target = tmp_path / f"out{suffix}"
+    assert run("convert", planes, target).exit_code == 0
+    assert sf.read(target).to_arrow().equals(sf.read(planes).to_arrow())
 
 
 def test_convert_reads_real_compressed_data(datasets: Path, tmp_path: Path) -> None:

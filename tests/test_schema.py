@@ -59,6 +59,10 @@ SCHEMA = pa.schema([("fare", pa.float64()), ("id", pa.int64()), ("zip", pa.strin
         (np.dtype("datetime64[us]"), pa.timestamp("us")),
         (np.dtype("U5"), pa.string()),
         (np.int32, pa.int32()),
+        (np.longlong, pa.int64()),
+        ("uint", pa.uint64()),
+        ("short", pa.int16()),
+        ("half", pa.float16()),
         (np.bool_, pa.bool_()),
         (pd.Int16Dtype(), pa.int16()),
         (pd.StringDtype(), pa.string()),
@@ -66,6 +70,7 @@ SCHEMA = pa.schema([("fare", pa.float64()), ("id", pa.int64()), ("zip", pa.strin
         (pd.ArrowDtype(pa.date64()), pa.date64()),
         (pd.DatetimeTZDtype("us", "Asia/Tokyo"), pa.timestamp("us", "Asia/Tokyo")),
         # Python
+        ("time", pa.time64("us")),
         (int, pa.int64()),
         (float, pa.float64()),
         (str, pa.string()),

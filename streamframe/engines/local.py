@@ -303,7 +303,11 @@ class LocalRun:
             self._scans_numbered += 1
             return self._scan(bottom.scan, steps, self._scans_numbered - 1)
         if bottom.only_rejects:
-            return _with_steps(self._rejects(bottom), steps)
+            scans = list(scans_of(bottom))
+            first = self._scans_numbered
+            # At once, not when the rows are asked for: a step above looks whether its input lies behind the start.
+            self._scans_numbered += len(scans)
+            return _with_steps(self._rejects(scans, first), steps)
         prepare = [Step(self._names.of(node), node.prepare)] if node.prepares else []
         self._steps_numbered += 1
         context = _StepContext(self, self._steps_numbered)
@@ -340,11 +344,11 @@ class LocalRun:
         for data, mark in self._names.marked(scan, batches):
             yield Marked(data, replace(mark, scan=number) if number else mark)
 
-    def _rejects(self, node: Node) -> Iterator[Marked]:
-        """Yield what cannot be read in the scans below, in reading order."""
+    def _rejects(self, scans: Sequence[Scan], first: int) -> Iterator[Marked]:
+        """Yield what cannot be read in these scans, in reading order."""
         found: list[pa.RecordBatch] = []
         self.rejected.take = found.append
-        for number, scan in enumerate(scans_of(node)):
+        for number, scan in enumerate(scans, first):
             for _, mark in self._scan(scan, [], number):
                 yield from (Marked(each, mark) for each in found)
                 found.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pyarrow as pa
 
 from streamframe.errors import SchemaError
@@ -20,9 +22,19 @@ def require_unique(schema: pa.Schema, label: str) -> None:
 
 
 def require_columns(found: pa.Schema, expected: pa.Schema, label: str) -> None:
-    """Raise `SchemaError` if a column of the first file is missing here, or of another type; more may be there."""
+    """Raise `SchemaError` if a column of the first file is missing here, or of another type; tell of new ones."""
+    names, known = frozenset(found.names), frozenset(expected.names)
+    added = [name for name in found.names if name not in known]
+    if added:
+        others = f" and {len(added) - 1:,} more" if len(added) > 1 else ""
+        warnings.warn(
+            f"{label} has a column {added[0]!r}{others}, which the first file does not have; it is left out: "
+            'pass schema="union" to have it',
+            UserWarning,
+            stacklevel=2,
+        )
     for field in expected:
-        if field.name not in found.names:
+        if field.name not in names:
             raise SchemaError(
                 f"{label} has no column {field.name!r}, which the first file has",
                 source=label,

@@ -30,7 +30,7 @@ class SpillFile:
         try:
             self._file = tempfile.TemporaryFile(prefix="streamframe-", buffering=0)  # noqa: SIM115 - see `close`
         except OSError as error:
-            raise _cannot_spill(error) from error
+            raise cannot_spill(error) from error
         self._end = 0
         self._pieces: list[_Piece] = []
 
@@ -49,7 +49,7 @@ class SpillFile:
             while data:
                 data = data[self._file.write(data) :]
         except OSError as error:
-            raise _cannot_spill(error) from error
+            raise cannot_spill(error) from error
         return len(self._pieces) - 1
 
     def read(self, number: int) -> pa.RecordBatch:
@@ -83,7 +83,8 @@ class SpillFile:
         self.close()
 
 
-def _cannot_spill(error: OSError) -> BudgetError:
+def cannot_spill(error: OSError) -> BudgetError:
+    """Return the error for a folder for temporary files that takes no more."""
     # Where no folder takes a file, `gettempdir` fails as well.
     where = tempfile.tempdir or "a folder for temporary files"
     return BudgetError(

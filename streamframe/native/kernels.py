@@ -106,6 +106,7 @@ def library() -> ctypes.CDLL | None:
         "sf_group_sum_floats": (ctypes.c_int, (address, count, address, address)),
         "sf_group_min": (ctypes.c_int, (address, count, address, address)),
         "sf_group_max": (ctypes.c_int, (address, count, address, address)),
+        "sf_orc_totals": (ctypes.c_int, (address, count, address)),
         "sf_parquet_chunk_bytes": (count, ()),
         "sf_parquet_read": (ctypes.c_int, (address, address, count, address)),
         "sf_parquet_close": (None, (address,)),

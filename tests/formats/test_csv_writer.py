@@ -91,3 +91,12 @@ def test_bytes_that_are_no_text_are_told_with_their_column():
     batch = pa.RecordBatch.from_pydict({"n": [1], "raw": [b"\xff"]})
     with pytest.raises(SchemaError, match="column 'raw' holds bytes that are no text"):
         CsvWriter(batch.schema).encode(batch)
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.tsv.gz"])
+def test_a_tsv_has_tabs_between_its_fields_as_its_reader_takes_it(tmp_path, name):
+    rows = {"a": [1, 2], "b": ["x,y", "tab\there"]}
+    sf.from_arrow(rows).to_csv(tmp_path / name)
+    assert sf.read(tmp_path / name).to_arrow().to_pydict() == rows
+    sf.from_arrow(rows).to_csv(tmp_path / name, sep=";")
+    assert sf.read_csv(tmp_path / name, sep=";").to_arrow().to_pydict() == rows

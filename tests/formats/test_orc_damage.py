@@ -1,7 +1,8 @@
-"""Damaged ORC is a typed error, or rows of the right types; as far as Arrow's reader bears it."""
+"""Damaged ORC is a typed error, or rows of the right types."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import subprocess
@@ -14,20 +15,21 @@ import streamframe as sf
 from tests.contract.parts import table
 from tests.formats.test_parquet_damage import mutated
 
-ROWS = 400
+# The latter are a large stripe beside the least memory, whose rows are decoded some at a time.
+ROWS = (400, 8_000)
 
 
 def read_mutations(folder: str, mutations: int) -> None:
     """Read mutations of a file; print what came of them. Runs in a child process."""
     rng = random.Random(7)
     path = f"{folder}/mutated.orc"
-    data = table(ROWS)
     verdicts: Counter[str] = Counter()
     whole = {}
-    for compression in (None, "zlib", "zstd"):
-        sf.from_arrow(data).to_orc(path, compression=compression)
+    for rows, compression in itertools.product(ROWS, (None, "zlib", "zstd")):
+        sf.from_arrow(table(rows)).to_orc(path, compression=compression)
         with open(path, "rb") as file:
-            whole[compression] = file.read()
+            whole[rows, compression] = file.read()
+    sf.set_options(memory="1MB")
     for _ in range(mutations):
         with open(path, "wb") as file:
             file.write(mutated(whole[rng.choice(list(whole))], rng))
@@ -44,15 +46,11 @@ def read_mutations(folder: str, mutations: int) -> None:
     print(json.dumps(verdicts))  # noqa: T201 - read by the test
 
 
-# Of some hundreds of mutations, Arrow's ORC reader (pyarrow 26) dies of one, in C++.
-CRASHES = pytest.mark.xfail(reason="Arrow's ORC reader crashes on some damaged files", strict=True)
-
-
 @pytest.mark.parametrize(
     "mutations",
     [
         pytest.param(300, marks=pytest.mark.slow),
-        pytest.param(5000, marks=[pytest.mark.soak, pytest.mark.timeout(900), CRASHES]),
+        pytest.param(5000, marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
     ],
 )
 def test_damage_never_crashes_the_process(tmp_path, mutations):
@@ -63,7 +61,9 @@ def test_damage_never_crashes_the_process(tmp_path, mutations):
         timeout=600 if mutations > 400 else 50,
         check=False,
     )
-    assert (child.returncode, child.stderr) == (0, "")
+    # The library below Arrow writes this itself where a version is damaged.
+    told = [line for line in child.stderr.splitlines() if "written in an unknown format version" not in line]
+    assert (child.returncode, told) == (0, [])
     assert json.loads(child.stdout)["typed error"] > mutations // 4
 
 

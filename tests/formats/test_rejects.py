@@ -212,6 +212,24 @@ def test_the_same_as_the_csv_module_when_text_is_put_into_a_number_column():
     assert frame.to_arrow()["n"].to_pylist() == expected
 
 
+@pytest.mark.parametrize("kind", READ)
+def test_verbs_work_on_rejects_as_on_any_rows(tmp_path, kind):
+    """A step that runs outside of the decode pool saw none of them, and said nothing."""
+    for name, numbers in (("one", range(40)), ("two", range(40, 60))):
+        records = [b"%d" % number if number % 4 == 0 else next(iter(RECORDS[kind])) for number in numbers]
+        (tmp_path / name).write_bytes(file_of(kind, records).read())
+    frame = READ[kind](tmp_path / "one", dtype=TYPES, errors="quarantine")
+    other = READ[kind](tmp_path / "two", dtype=TYPES, errors="quarantine")
+    rows = frame.rejects().to_arrow()["row"].to_pylist()
+    assert rows == list(range(1, 41, 4))
+    assert frame.rejects().head(3)["row"].tolist() == rows[:3]
+    assert frame.rejects().slice(2, 3).to_arrow()["row"].to_pylist() == rows[2:5]
+    counted = frame.rejects().group_by("column").agg(n=sf.count()).to_arrow()
+    assert counted["n"].to_pylist() == [10]
+    both = sf.concat([frame.rejects(), other.rejects()])
+    assert both.to_arrow()["record"].to_pylist() == [b"%d" % number for number in range(0, 60, 4)]
+
+
 def test_what_cannot_be_meant_is_told_at_the_call(tmp_path):
     with pytest.raises(sf.PlanError, match="did you mean 'quarantine'"):
         sf.read_csv("a.csv", errors="quarantin")
@@ -223,11 +241,11 @@ def test_what_cannot_be_meant_is_told_at_the_call(tmp_path):
         sf.read_csv("a.csv", errors="quarantine").to_parquet(tmp_path / "a.parquet", rejects="b.txt")
 
 
-@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet"])
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "tsv", "parquet", "orc"])
 def test_records_that_are_no_utf8_are_kept_in_csv_as_well(tmp_path, suffix):
     (tmp_path / "a.csv").write_bytes(b"a,b\n1,\xff\n2,x\n3,y,z\n")
     rejects = tmp_path / f"rejects.{suffix}"
     report = sf.read_csv(tmp_path / "a.csv", errors="quarantine").to_parquet(tmp_path / "a.parquet", rejects=rejects)
     assert (report.rows, report.rejected) == (1, 2)
     found = sf.read(rejects).to_arrow()["record"].to_pylist()
-    assert found == ([b"1,\xff", b"3,y,z"] if suffix == "parquet" else ["1,\\xff", "3,y,z"])
+    assert found == ([b"1,\xff", b"3,y,z"] if suffix in ("parquet", "orc") else ["1,\\xff", "3,y,z"])

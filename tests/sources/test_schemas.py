@@ -54,6 +54,16 @@ def test_union_fills_columns_that_a_file_lacks_with_null(made):
     assert frame.count() == 2
 
 
+def test_a_column_that_a_later_file_adds_is_never_left_out_in_silence(made):
+    frame = made(table(a=[1]), table(a=[2], new=["x"]))("first")
+    if made.kind in ("csv", "ndjson"):
+        with pytest.raises(sf.SchemaError, match=r"1\.(.|\n)*'new'|'new'(.|\n)*1\."):
+            rows(frame)
+    else:
+        with pytest.warns(UserWarning, match=r"""1\.\w+ has a column 'new', which .* left out: pass schema="union\""""):
+            assert rows(frame) == [{"a": 1}, {"a": 2}]
+
+
 def test_union_puts_columns_in_the_order_in_which_files_bring_them(made):
     read = made(table(a=[1], b=["x"]), table(b=["y"], a=[2]))
     assert rows(read("union")) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]

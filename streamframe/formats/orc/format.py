@@ -63,7 +63,8 @@ class _OpenOrc(OpenFile):
             if expected is not None:
                 require_columns(self._found, expected, file.label)
             self._schema = self._found if expected is None else expected
-            self._footer = _footer(opened, file.label)
+            self._tail = opened.reader.serialized_file_tail()
+            self._footer = _footer(opened, self._tail, file.label)
         except BaseException:
             self.close()
             raise
@@ -81,6 +82,7 @@ class _OpenOrc(OpenFile):
             wanted=pa.schema([self._schema.field(name) for name in names]),
             found=self._found,
             footer=self._footer,
+            tail=self._tail,
             limits=self._limits,
         )
         return OrcReader(stripes, self._file, self.close)
@@ -122,9 +124,9 @@ def _schema(opened: Any, label: str) -> pa.Schema:
         raise damaged(label, first_line(error)) from error
 
 
-def _footer(opened: Any, label: str) -> OrcFooter:
+def _footer(opened: Any, tail: bytes, label: str) -> OrcFooter:
     try:
-        footer = OrcFooter.of(opened.reader.serialized_file_tail())
+        footer = OrcFooter.of(tail)
     # Arrow passes over fields of a kind that it does not expect.
     except (KeyError, IndexError, TypeError) as error:
         raise damaged(label, "its footer tells no sizes") from error

@@ -1,12 +1,14 @@
 """The stripes of an ORC file as blocks.
 
-Rules: Arrow decodes a column of a stripe whole, and no smaller piece. A stripe that is small beside the memory is
-decoded at once; of a larger one each column is decoded by itself, and kept on disk, from where its rows come in slices.
+Rules: a stripe that is small beside the memory is decoded at once, in the pool. The rows of a larger one are decoded
+some at a time, where they are consumed, from a copy of the stripe on disk: what that takes is there once, not
+for each block that waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,16 +16,17 @@ from typing import Any
 import pyarrow as pa
 
 from streamframe.batch import Mark
-from streamframe.errors import DecodeError
+from streamframe.errors import DecodeError, StreamError
 from streamframe.formats.limits import Limits
 from streamframe.formats.orc.footer import OrcFooter
-from streamframe.formats.spilled import SpilledColumns
+from streamframe.formats.orc.lengths import require_sound
+from streamframe.formats.orc.single import StripeRows
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 from streamframe.plan.source import Block, BlockReader, Decoded
 
-# What a column takes while it grows: the old half of its values is copied.
-_GROWING = 2
+# Of a slice: what the library below Arrow made of it, the arrays while they grow, and the one that was handed on.
+_SLICES_HELD = 6
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Stripes:
     # As in the file; its first column is read where none is wanted, since somebody has to be counted.
     found: pa.Schema
     footer: OrcFooter
+    # As it is serialized.
+    tail: bytes
     limits: Limits
 
     @property
@@ -48,6 +53,11 @@ class Stripes:
     def row_bytes(self) -> dict[str, float]:
         """The bytes of a row once it is decoded, by column."""
         return dict(zip(self.found.names, self.footer.row_bytes, strict=True))
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where the columns stand in the file."""
+        return {name: place for place, name in enumerate(self.found.names)}
 
     def weight(self, stripe: int, names: list[str]) -> int:
         """Return the bytes that these columns of a stripe have once they are decoded, as far as the file tells."""
@@ -61,7 +71,7 @@ class Stripes:
         """Return the bytes that are held at most while a stripe is decoded."""
         if self.is_whole(stripe):
             return self.weight(stripe, self.names)
-        return _GROWING * max(self.weight(stripe, [name]) for name in self.names)
+        return _SLICES_HELD * self.limits.slice_bytes
 
     def slice_rows(self, stripe: int) -> int:
         """Return how many rows of a stripe are handed out at a time."""
@@ -73,16 +83,51 @@ class Stripes:
         """Raise `BudgetError` if a stripe has more bytes than the user allows."""
         self.limits.check(nbytes, f"stripe {stripe}", self.label)
 
-    def read(self, stripe: int, names: list[str]) -> pa.RecordBatch:
-        """Decode columns of a stripe, and prove that they are sound."""
-        try:
-            data = opened_orc(self.path, self.label).read_stripe(stripe, columns=names)
+    def read(self, stripe: int) -> pa.RecordBatch:
+        """Decode a stripe, and prove that it is sound."""
+        with self._told(stripe):
+            self._require_sound(stripe)
+            data = opened_orc(self.path, self.label).read_stripe(stripe, columns=self.names)
             data.validate(full=True)
-        except (pa.ArrowException, OSError) as error:
-            raise damaged(self.label, f"stripe {stripe}: {first_line(error)}") from error
         if data.num_rows != self.footer.stripe_rows[stripe]:
-            raise damaged(self.label, f"stripe {stripe}: it holds other rows than the footer says")
-        return data
+            raise self._other_rows(stripe)
+        return pa.RecordBatch.from_arrays([data.column(name) for name in self.names], names=self.names)
+
+    def slices(self, stripe: int) -> Generator[pa.RecordBatch, None, None]:
+        """Yield the rows of a stripe in slices, each of which is sound."""
+        taken, rows = 0, self.footer.stripe_rows[stripe]
+        places = [self.places[name] for name in self.names]
+        with self._told(stripe):
+            self._require_sound(stripe)
+            copy = StripeRows(self.path, self.tail, self.footer, stripe, places, self.slice_rows(stripe))
+        try:
+            while taken < rows:
+                with self._told(stripe):
+                    data = next(copy, None)
+                    if data is not None:
+                        data.validate(full=True)
+                if data is None or data.num_rows > rows - taken:
+                    raise self._other_rows(stripe)
+                taken += data.num_rows
+                yield data.rename_columns(self.names)
+        finally:
+            copy.close()
+
+    def _require_sound(self, stripe: int) -> None:
+        require_sound(self.path, self.footer, stripe, [self.places[name] for name in self.names])
+
+    @contextmanager
+    def _told(self, stripe: int) -> Iterator[None]:
+        """Tell of a stripe what Arrow cannot read."""
+        try:
+            yield
+        except StreamError:
+            raise
+        except (pa.ArrowException, OSError, ValueError, EOFError) as error:
+            raise damaged(self.label, f"stripe {stripe}: {first_line(error)}") from error
+
+    def _other_rows(self, stripe: int) -> DecodeError:
+        return damaged(self.label, f"stripe {stripe}: it holds other rows than the footer says")
 
 
 class OrcReader(BlockReader):
@@ -127,6 +172,8 @@ class OrcReader(BlockReader):
         return block
 
     def close(self) -> None:
+        for block in self._blocks:
+            block.close()
         self._close()
 
 
@@ -135,43 +182,48 @@ class _Stripe(Block):
         self.nbytes, self.part, self.label = stripes.held(index), stripes.part, stripes.label
         self._stripes = stripes
         self._index = index
-        self._spilled: SpilledColumns | None = None
+        self._slices: Generator[pa.RecordBatch, None, None] | None = None
+        # Of the slices so far.
+        self._rows = self._bytes = 0
         self.done = False
 
     def decode(self) -> Decoded:
+        more = False
         try:
-            if self._spilled is None:
-                self._stripes.require_within(self._index, self._stripes.weight(self._index, self._stripes.names))
-                if self._stripes.is_whole(self._index):
-                    return self._decoded(self._stripes.read(self._index, self._stripes.names))
-                self._spilled = self._spill()
-            data = self._spilled.next_slice(self._stripes.wanted)
+            if self._slices is None:
+                stripes = self._stripes
+                stripes.require_within(self._index, stripes.weight(self._index, stripes.names))
+                if stripes.is_whole(self._index):
+                    return self._decoded(stripes.read(self._index))
+                self._slices = stripes.slices(self._index)
+                more = True
+                # None of it here: blocks wait behind each other.
+                return Decoded(pa.RecordBatch.from_pylist([], schema=stripes.wanted), 0, more=True)
+            made = self._decoded(next(self._slices))
+            more = made.more
+            return made
         finally:
-            # What is on disk needs the file no more.
-            self.done = True
-        return Decoded(data, data.num_rows, more=self._spilled.has_more)
+            self.done = not more
 
     def mark(self, rows: int) -> Mark:
         return Mark(part=self.part, token=self._index, rows=rows)
 
-    def _decoded(self, data: pa.RecordBatch) -> Decoded:
-        columns = [data.column(name) for name in self._stripes.wanted.names]
-        if not columns:
-            return Decoded(data.select([]), data.num_rows)
-        self._stripes.require_within(self._index, data.nbytes)
-        return Decoded(pa.RecordBatch.from_arrays(columns, schema=self._stripes.wanted), data.num_rows)
+    def close(self) -> None:
+        """Give the copy of the stripe back, though not all of it was asked for."""
+        if self._slices is not None:
+            # In the midst of a slice another thread is at it, and comes by at its end.
+            with suppress(ValueError):
+                self._slices.close()
 
-    def _spill(self) -> SpilledColumns:
-        stripes, nbytes = self._stripes, 0
-        spilled = SpilledColumns(stripes.footer.stripe_rows[self._index], stripes.slice_rows(self._index))
-        # The largest first: what it has used, the others use again.
-        for name in sorted(stripes.names, key=lambda name: -stripes.weight(self._index, [name])):
-            column = stripes.read(self._index, [name]).column(0)
-            nbytes += column.nbytes
-            stripes.require_within(self._index, nbytes)
-            spilled.add(name, column)
-            del column  # before the next one is decoded
-        return spilled
+    def _decoded(self, data: pa.RecordBatch) -> Decoded:
+        stripes = self._stripes
+        self._rows += data.num_rows
+        self._bytes += data.nbytes
+        more = self._rows < stripes.footer.stripe_rows[self._index]
+        if not stripes.wanted.names:
+            return Decoded(data.select([]), data.num_rows, more=more)
+        stripes.require_within(self._index, self._bytes)
+        return Decoded(pa.RecordBatch.from_arrays(data.columns, schema=stripes.wanted), data.num_rows, more=more)
 
 
 def opened_orc(path: str, label: str) -> Any:
