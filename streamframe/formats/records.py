@@ -24,6 +24,8 @@ FIRST_BLOCK_BYTES = 256 * 1024
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 # How long we wait for the rest of a block, all reads together, before we hand over what is there.
 PATIENCE_S = 0.2
+# Buffers that wait to be read into again. An allocator would keep as much of what was just freed.
+_MOST_SPARE = 2
 _NEWLINE = 0x0A
 
 
@@ -56,6 +58,7 @@ class Records(ABC):
         self._max_bytes = block_bytes
         self._size = min(FIRST_BLOCK_BYTES, block_bytes)
         self._data = bytearray(self._size)
+        self._spare: list[bytearray] = []
         self._start = 0  # of the first record that was not taken
         self._filled = 0
         self._base = stream.offset  # absolute offset of data[0]
@@ -149,10 +152,29 @@ class Records(ABC):
         if self._filled == len(data):
             self._size = min(self._size * 2, self._max_bytes)
         rest = self._filled - stop
-        self._data = bytearray(max(self._size, rest + 1) if not self._at_end else rest)
+        self._data = self._buffer(max(self._size, rest + 1) if not self._at_end else rest)
         self._data[:rest] = memoryview(data)[stop : self._filled]
         self._filled = rest
         return Piece(data, start, stop, offset, self._broken)
+
+    def take_back(self, data: bytearray) -> None:
+        """Read into this buffer again, that of a piece nobody needs any more; from any thread.
+
+        A new buffer costs more than to read into it: its pages have to be asked for, and filled with zeros.
+        """
+        if len(data) != self._max_bytes or len(self._spare) >= _MOST_SPARE:
+            return
+        try:
+            # While somebody looks into a bytearray, its length cannot be changed.
+            data.append(data.pop())
+        except BufferError:
+            return
+        self._spare.append(data)
+
+    def _buffer(self, nbytes: int) -> bytearray:
+        if nbytes == self._max_bytes and self._spare:
+            return self._spare.pop()
+        return bytearray(nbytes)
 
     def give_back(self) -> None:
         """Push all bytes back into the stream, if none were taken."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
@@ -173,7 +173,15 @@ class TextReader(BlockReader):
         if piece is None:
             return None
         label = self._records.stream.label
-        return TextBlock(piece, self._decoding, self._ratio, part=self._part, label=label, located=self._located)
+        return TextBlock(
+            piece,
+            self._decoding,
+            self._ratio,
+            part=self._part,
+            label=label,
+            located=self._located,
+            take_back=self._records.take_back,
+        )
 
     def close(self) -> None:
         self._records.stream.close()
@@ -183,12 +191,21 @@ class TextBlock(Block):
     """Some complete records."""
 
     def __init__(
-        self, piece: Piece, decoding: Decoding, ratio: DecodedRatio, *, part: int, label: str, located: bool
+        self,
+        piece: Piece,
+        decoding: Decoding,
+        ratio: DecodedRatio,
+        *,
+        part: int,
+        label: str,
+        located: bool,
+        take_back: Callable[[bytearray], None],
     ) -> None:
         self._piece: Piece | None = piece
         self._decoding = decoding
         self._located = located
         self._ratio = ratio
+        self._take_back = take_back
         self._end = piece.byte_offset + piece.stop - piece.start
         self.nbytes = len(piece.data) + int((piece.stop - piece.start) * ratio.value)
         self.part = part
@@ -202,6 +219,7 @@ class TextBlock(Block):
         if self._located:
             made = made._replace(data=self._with_offsets(made, piece))
         self._ratio.learn(piece.stop - piece.start, held_bytes(made.data))
+        self._take_back(piece.data)
         return made
 
     def _decoded(self, piece: Piece) -> Decoded:

@@ -5,13 +5,16 @@ Rule: imports aiohttp, so it is imported only where a session is made.
 
 from __future__ import annotations
 
+import functools
 import socket
 import ssl
 from ipaddress import ip_address
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from streamframe.io.http_body import SCRATCH_BYTES, BodyProtocol
 from streamframe.io.http_reach import HostRefusedError, Reach
 
 
@@ -29,7 +32,13 @@ def connector(reach: Reach, *, own_certificates: bool) -> aiohttp.TCPConnector:
     if context is not None:
         context.set_alpn_protocols(["http/1.1"])
     resolver = CheckedResolver(reach) if reach.by_address else None
-    return aiohttp.TCPConnector(ssl=context or True, resolver=resolver)
+    made = aiohttp.TCPConnector(ssl=context or True, resolver=resolver)
+    # Not offered in public: where aiohttp has it no more, bodies come as they do for everybody.
+    if hasattr(made, "_factory"):
+        scratch = bytearray(SCRATCH_BYTES)
+        factory: Any = functools.partial(BodyProtocol, loop=made._loop, scratch=scratch)
+        made._factory = factory
+    return made
 
 
 class CheckedResolver(AbstractResolver):

@@ -57,7 +57,7 @@ class Client:
         theirs = dict(client_kwargs.pop("headers", None) or {})
         named = {name.lower() for name in theirs}
         headers = {name: value for name, value in headers.items() if name.lower() not in named} | theirs
-        if client_kwargs.get("connector") is None and (self.reach.by_address or any(self.certificates)):
+        if client_kwargs.get("connector") is None:
             client_kwargs["connector"] = connector(self.reach, own_certificates=any(self.certificates))
         return aiohttp.ClientSession(headers=headers, **client_kwargs)
 

@@ -149,12 +149,15 @@ class HttpStream(ByteStream):
 
     async def _open(self) -> None:
         """Ask for what is left, and make sure that it is the rest of what came before."""
+        from streamframe.io.http_body import received_directly
+
         offset = self._received.offset
         ours = {"Accept-Encoding": "identity"}
         version = self._version
         asked = condition(version, offset) if version is not None and not self._ask_for_all else {}
         try:
-            response = await ask(self._fs, self._url, ours | asked, self._options)
+            with received_directly():
+                response = await ask(self._fs, self._url, ours | asked, self._options)
         except connection_errors() as error:
             failed = no_answer(error, self.label, self._secrets, reached=version is not None)
             raise failed from failed.__cause__
@@ -194,6 +197,9 @@ class HttpStream(ByteStream):
             # aiohttp's read timeout runs on while nobody reads; a slow consumer is not a slow server.
             self._protocol.read_timeout = None
             self._protocol.start_timeout()
+            if getattr(self._protocol, "direct", False) and self._position != offset:
+                # What was handed on before comes again, and has to be told from what is new.
+                self._protocol.hand_over()
 
     async def _take(self, target: memoryview) -> int:
         """Wait for some bytes, and copy them and what else is there; return 0 at the verified end.
@@ -213,14 +219,15 @@ class HttpStream(ByteStream):
         pop = getattr(content, "_read_nowait_chunk", content.read_nowait)
         filled = self._copy(self._left, target)
         try:
-            while filled < len(target):
+            if not filled and getattr(self._protocol, "direct", False):
+                filled = await self._protocol.receive(target, self._options.read_timeout_s)
+                self._advance(filled)
+            while filled < len(target) and not getattr(self._protocol, "direct", False):
                 piece = pop(-1) if content.total_bytes > self._taken else await self._arrived(wait=not filled)
                 if not piece:
                     break
                 self._taken += len(piece)
-                self._position += len(piece)
-                if self._end is not None and self._position > self._end:
-                    raise self._excess()
+                self._advance(len(piece))
                 filled += self._copy(self._received.fresh(piece), target[filled:])
         except body_errors() as error:
             if isinstance(error, StreamError):
@@ -237,6 +244,11 @@ class HttpStream(ByteStream):
         else:
             self._check_end()
         return filled
+
+    def _advance(self, nbytes: int) -> None:
+        self._position += nbytes
+        if self._end is not None and self._position > self._end:
+            raise self._excess()
 
     async def _arrived(self, *, wait: bool) -> bytes:
         """Return what arrives next; nothing at the end of the body, or where there is nothing now."""

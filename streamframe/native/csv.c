@@ -29,41 +29,45 @@ struct nulls {
 struct marks {
     const struct dialect *dialect;
     uint64_t inside;        /* all ones inside of quotes */
-    uint64_t may_open;      /* the last byte may stand before a quote */
+    uint64_t plain;         /* the last byte may stand beside no quote */
     uint64_t closed;        /* the last byte closed a quote */
     uint64_t returned;      /* the last byte was a \r that ends a line if a \n follows */
     uint64_t beyond_ascii;
+    uint64_t unsure;        /* not zero: a quote or a \r stands where it should not */
 };
 
-/* Where fields and lines end, outside of quotes; false if that is not sure. */
-static inline bool marks_of(struct marks *state, const uint8_t *at, uint64_t *ends, uint64_t *newlines) {
+/* Which bytes are inside of quotes; whether each quote stands beside what it may stand beside.
+ *
+ * Here and below are no branches: whether 64 bytes have a quote is anybody's guess.
+ */
+static inline uint64_t inside_of(struct marks *state, uint64_t quotes, uint64_t beside) {
+    const uint64_t inside = parity_up_to(quotes) ^ state->inside;
+    const uint64_t plain = ~(beside | inside), closing = quotes & ~inside;
+    state->unsure |= ((plain << 1 | state->plain) & quotes) | ((closing << 1 | state->closed) & plain);
+    state->plain = plain >> 63;
+    state->closed = closing >> 63;
+    state->inside = (uint64_t)((int64_t)inside >> 63);
+    return inside;
+}
+
+static inline uint64_t quotes_among(const struct marks *state, const struct bytes64 *bytes) {
+    return state->dialect->quote ? where(bytes, (uint8_t)state->dialect->quote) : 0;
+}
+
+/* Where fields and lines end, outside of quotes. */
+static inline void marks_of(struct marks *state, const uint8_t *at, uint64_t *ends, uint64_t *newlines) {
     const struct bytes64 bytes = load64(at);
     const uint64_t separators = where(&bytes, (uint8_t)state->dialect->separator);
-    const uint64_t lines = where(&bytes, '\n'), returns = where(&bytes, '\r');
-    uint64_t quotes = state->dialect->quote ? where(&bytes, (uint8_t)state->dialect->quote) : 0;
-    uint64_t inside = parity_up_to(quotes) ^ state->inside;
-    const uint64_t beside = separators | lines | returns | quotes;
-    if (quotes | state->closed) {
-        const uint64_t before = beside << 1 | state->may_open, opening = quotes & inside, closing = quotes & ~inside;
-        if ((opening & ~before) | (closing & ~(beside >> 1) & ~(1ull << 63)) | (state->closed & ~beside & 1)) return false;
-        state->closed = closing >> 63;
-    }
-    const uint64_t bare = returns & ~inside;
-    if (bare | state->returned) {
-        if ((bare & ~(lines >> 1) & ~(1ull << 63)) | (state->returned & ~lines & 1)) return false;
-        state->returned = bare >> 63;
-    }
-    state->may_open = beside >> 63;
-    state->inside = (uint64_t)((int64_t)inside >> 63);
+    const uint64_t lines = where(&bytes, '\n'), returns = where(&bytes, '\r'), quotes = quotes_among(state, &bytes);
+    const uint64_t inside = inside_of(state, quotes, separators | lines | returns | quotes), bare = returns & ~inside;
+    state->unsure |= (bare << 1 | state->returned) & ~lines;
+    state->returned = bare >> 63;
     state->beyond_ascii |= beyond_ascii(&bytes);
     *newlines = lines & ~inside;
     *ends = (separators | lines) & ~inside;
-    return true;
 }
 
-static struct marks at_record(const struct dialect *dialect) {
-    return (struct marks){.dialect = dialect, .may_open = 1};
-}
+static struct marks at_record(const struct dialect *dialect) { return (struct marks){.dialect = dialect}; }
 
 /* The last bytes, as if empty lines followed: those are allowed beside a quote. */
 static const uint8_t *padded(uint8_t room[64], const uint8_t *at, int64_t length) {
@@ -72,21 +76,41 @@ static const uint8_t *padded(uint8_t room[64], const uint8_t *at, int64_t length
     return room;
 }
 
+/* Look at quotes only, as long as there is no \r; return how far that was. */
+static int64_t quotes_until_return(struct marks *state, const uint8_t *data, int64_t length) {
+    const uint8_t quote = (uint8_t)(state->dialect->quote ? state->dialect->quote : '\n');
+    int64_t at = 0;
+    for (; at + 64 <= length; at += 64) {
+        const struct bytes64 bytes = load64(data + at);
+        if (contains(&bytes, '\r')) break;
+        const uint64_t beside = where_any(&bytes, (uint8_t)state->dialect->separator, '\n', quote);
+        inside_of(state, quotes_among(state, &bytes), beside);
+    }
+    return at;
+}
+
 /* The position behind the last complete record in so many bytes, which start with a record; 0 if there is none, -1
  * if it is not sure. */
 int64_t sf_csv_end_of_records(const uint8_t *data, int64_t length, const struct dialect *dialect) {
     struct marks state = at_record(dialect);
     uint8_t room[64];
-    int64_t end = 0;
-    for (int64_t at = 0; at < length; at += 64) {
-        const int64_t left = length - at;
-        uint64_t ends, newlines;
-        if (!marks_of(&state, left < 64 ? padded(room, data + at, left) : data + at, &ends, &newlines)) return -1;
-        if (left < 64) newlines &= (1ull << left) - 1;
-        if (newlines) end = at + 64 - __builtin_clzll(newlines);
-    }
+    uint64_t ends, newlines;
+    int64_t at = quotes_until_return(&state, data, length);
+    for (; at + 64 <= length; at += 64) marks_of(&state, data + at, &ends, &newlines);
+    const uint8_t *last = padded(room, data + at, length - at);
+    struct marks before = state;
+    marks_of(&state, last, &ends, &newlines);
     /* What ends with a \r may be a record, or half of a line's end. */
-    return length && data[length - 1] == '\r' ? -1 : end;
+    if (state.unsure || (length && data[length - 1] == '\r')) return -1;
+    newlines &= (1ull << (length - at)) - 1;
+    /* Backwards, by the quotes of each 64 bytes: nearly always it is among the last few. */
+    while (!newlines && at) {
+        const struct bytes64 bytes = load64(data + (at -= 64));
+        const uint64_t quotes = quotes_among(&state, &bytes);
+        before.inside ^= -(uint64_t)(__builtin_popcountll(quotes) & 1);
+        newlines = where(&bytes, '\n') & ~(parity_up_to(quotes) ^ before.inside);
+    }
+    return newlines ? at + 64 - __builtin_clzll(newlines) : 0;
 }
 
 static inline bool is_null(const struct nulls *nulls, const uint8_t *at, int64_t length) {
@@ -215,7 +239,7 @@ static int64_t split(
     for (; at < length && found + 65 <= room && (at < soft_end || !newlines); at += 64) {
         const int64_t left = length - at;
         uint64_t bits, lines;
-        if (!marks_of(&state, left < 64 ? padded(last, chunk->data + at, left) : chunk->data + at, &bits, &lines)) return 0;
+        marks_of(&state, left < 64 ? padded(last, chunk->data + at, left) : chunk->data + at, &bits, &lines);
         if (left < 64) {
             bits &= (1ull << left) - 1;
             lines &= (1ull << left) - 1;
@@ -223,6 +247,7 @@ static int64_t split(
         newlines += __builtin_popcountll(lines);
         for (; bits; bits &= bits - 1) ends[found++] = (uint32_t)(at + __builtin_ctzll(bits));
     }
+    if (state.unsure) return 0;
     if (at >= length && chunk->data[length - 1] != '\n') {
         /* The last record may lack its newline, but not the second half of it, or a quote. An empty field at the very
          * end is Arrow's: it takes it for quoted if the one before it was. */

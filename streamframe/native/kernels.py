@@ -20,6 +20,8 @@ NEWLINE = ord("\n")
 _FOLDER = Path(__file__).parent
 # Of pieces on end that a kernel could not read; each has cost some time.
 _MOST_REFUSALS = 8
+# Those that are there twice, the second time for processors that look at more bytes at once.
+_WIDE = ("sf_count", "sf_csv_end_of_records", "sf_csv_decode")
 _LEAST_POWER, _MOST_POWER = -342, 308
 
 
@@ -120,6 +122,11 @@ def library() -> ctypes.CDLL | None:
     }.items():
         function = getattr(found, name)
         function.restype, function.argtypes = result, arguments
+    if found.sf_is_wide():
+        for name in _WIDE:
+            function, wide = getattr(found, name), getattr(found, f"{name}_wide")
+            wide.restype, wide.argtypes = function.restype, function.argtypes
+            setattr(found, name, wide)
     powers = (ctypes.c_uint64 * (2 * (_MOST_POWER - _LEAST_POWER + 1))).in_dll(found, "sf_powers_of_ten")
     for place, power in enumerate(range(_LEAST_POWER, _MOST_POWER + 1)):
         powers[2 * place], powers[2 * place + 1] = divmod(_upper_bits(power), 1 << 64)

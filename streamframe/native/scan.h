@@ -2,12 +2,54 @@
 #ifndef STREAMFRAME_SCAN_H
 #define STREAMFRAME_SCAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
+#endif
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
+#if defined(__AVX2__)
+struct bytes64 { __m256i part[2]; };
+
+static inline struct bytes64 load64(const uint8_t *at) {
+    const __m256i *parts = (const __m256i *)at;
+    return (struct bytes64){{_mm256_loadu_si256(parts), _mm256_loadu_si256(parts + 1)}};
+}
+
+static inline uint64_t top_bits(__m256i low, __m256i high) {
+    return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+}
+
+static inline uint64_t where(const struct bytes64 *bytes, uint8_t c) {
+    const __m256i wanted = _mm256_set1_epi8((char)c);
+    return top_bits(_mm256_cmpeq_epi8(bytes->part[0], wanted), _mm256_cmpeq_epi8(bytes->part[1], wanted));
+}
+
+static inline uint64_t where_any(const struct bytes64 *bytes, uint8_t c, uint8_t d, uint8_t e) {
+    __m256i found[2];
+    const __m256i one = _mm256_set1_epi8((char)c), two = _mm256_set1_epi8((char)d), three = _mm256_set1_epi8((char)e);
+    for (int i = 0; i < 2; i++) {
+        const __m256i part = bytes->part[i], either = _mm256_or_si256(_mm256_cmpeq_epi8(part, one), _mm256_cmpeq_epi8(part, two));
+        found[i] = _mm256_or_si256(either, _mm256_cmpeq_epi8(part, three));
+    }
+    return top_bits(found[0], found[1]);
+}
+
+static inline bool contains(const struct bytes64 *bytes, uint8_t c) {
+    const __m256i wanted = _mm256_set1_epi8((char)c);
+    const __m256i low = _mm256_cmpeq_epi8(bytes->part[0], wanted), high = _mm256_cmpeq_epi8(bytes->part[1], wanted);
+    return _mm256_movemask_epi8(_mm256_or_si256(low, high));
+}
+
+static inline uint64_t beyond_ascii(const struct bytes64 *bytes) {
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(bytes->part[0], bytes->part[1]));
+}
+#elif defined(__SSE2__)
 struct bytes64 { __m128i part[4]; };
 
 static inline struct bytes64 load64(const uint8_t *at) {
@@ -29,7 +71,9 @@ static inline uint64_t beyond_ascii(const struct bytes64 *bytes) {
     __m128i any = _mm_or_si128(_mm_or_si128(bytes->part[0], bytes->part[1]), _mm_or_si128(bytes->part[2], bytes->part[3]));
     return (uint64_t)_mm_movemask_epi8(any);
 }
+#endif
 
+#if defined(__SSE2__)
 static inline int bits_of16(const uint8_t *at, uint8_t c) {
     return _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)at), _mm_set1_epi8((char)c)));
 }
@@ -77,6 +121,14 @@ static inline int bits_of16(const uint8_t *at, uint8_t c) {
 }
 #endif
 
+#if !defined(__AVX2__)
+static inline uint64_t where_any(const struct bytes64 *bytes, uint8_t c, uint8_t d, uint8_t e) {
+    return where(bytes, c) | where(bytes, d) | where(bytes, e);
+}
+
+static inline bool contains(const struct bytes64 *bytes, uint8_t c) { return where(bytes, c); }
+#endif
+
 /* The first quote, backslash or control character; `end` if there is none. */
 static inline const uint8_t *plain_until(const uint8_t *at, const uint8_t *end) {
 #if defined(__SSE2__)
@@ -91,8 +143,13 @@ static inline const uint8_t *plain_until(const uint8_t *at, const uint8_t *end) 
 
 /* For each bit, whether an odd number of bits is set up to it, itself included. */
 static inline uint64_t parity_up_to(uint64_t bits) {
+#if defined(__PCLMUL__)
+    /* A product without carries, by ones only, is the parity of all bits below. */
+    return (uint64_t)_mm_cvtsi128_si64(_mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)bits), _mm_set1_epi8(-1), 0));
+#else
     for (int shift = 1; shift < 64; shift *= 2) bits ^= bits << shift;
     return bits;
+#endif
 }
 
 #endif

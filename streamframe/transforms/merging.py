@@ -29,6 +29,9 @@ _MERGING = 3
 _DUE = 2
 # Merging so little at a time costs more than it saves.
 _MIN_MERGED_BYTES = 1 << 20
+# What Arrow and Python hold for one column of one batch, besides its values: of partials that have a few rows each,
+# more than the rows.
+_COLUMN_BYTES = 1 << 10
 _DIVISION_BITS = 5
 _DIVISIONS = 1 << _DIVISION_BITS
 # So often can a hash of 64 bits divide.
@@ -73,7 +76,7 @@ class Merging:
     def add(self, partial: pa.RecordBatch) -> None:
         """Take the next partials, in input order."""
         self._waiting.append(partial if self._level or not self._layout.keys else self._placed(partial))
-        self._waiting_bytes += held_bytes(partial)
+        self._waiting_bytes += held_bytes(partial) + _COLUMN_BYTES * partial.num_columns
         # Where merging so much has not halved it, it would not halve the next of it either.
         in_vain = self._spill is not None and not self._halved
         due_bytes = max(self._merged_bytes, min(_MIN_MERGED_BYTES, self._share_bytes))

@@ -9,8 +9,10 @@ from streamframe.batch import Mark, held_bytes
 from streamframe.errors import ColumnNotFoundError
 from streamframe.formats import records
 from streamframe.formats.csv import CsvFormat
+from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.records import CsvRecords
 from streamframe.formats.text_blocks import TextReader
-from tests.formats.scripted import Scripted, batches, open_file, read_table, scan_of, scripted
+from tests.formats.scripted import Scripted, ScriptedStream, batches, open_file, read_table, scan_of, scripted
 
 LINES = "".join(f"{row},text {row},{row}.5\n" for row in range(200_000))
 TEXT = "a,b,c\n" + LINES
@@ -77,6 +79,28 @@ def test_a_short_block_of_a_slow_source_holds_no_whole_buffer(monkeypatch):
     block = reader.next_block()
     assert block is not None
     assert block.nbytes < 100
+
+
+def test_a_buffer_is_read_into_again_when_nobody_looks_into_it():
+    lines = [b"%07d\n" % number for number in range(5000)]
+    records = CsvRecords(ScriptedStream("x", [b"".join(lines)]), Dialect(), block_bytes=4096)
+    pieces = []
+    while (piece := records.take_piece()) is not None:
+        pieces.append((piece.data, piece.data[piece.start : piece.stop]))
+        records.take_back(piece.data)
+    assert b"".join(text for _, text in pieces) == b"".join(lines)
+    # One is filled while another is decoded.
+    assert len({id(data) for data, _ in pieces[:-1]}) == 2
+
+
+def test_a_buffer_that_somebody_looks_into_is_left_alone():
+    lines = [b"%07d\n" % number for number in range(5000)]
+    records = CsvRecords(ScriptedStream("x", [b"".join(lines)]), Dialect(), block_bytes=4096)
+    seen = []
+    while (piece := records.take_piece()) is not None:
+        seen.append(memoryview(piece.data)[piece.start : piece.stop])
+        records.take_back(piece.data)
+    assert b"".join(seen) == b"".join(lines)
 
 
 def test_only_the_columns_asked_for_are_converted_in_the_order_of_the_schema():

@@ -5,6 +5,7 @@ KERNEL_EXAMPLES=10000 in the environment looks at so many blocks (a few minutes)
 
 from __future__ import annotations
 
+import ctypes
 import datetime as dt
 import math
 import os
@@ -22,6 +23,7 @@ from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.kernel import Kernel, end_of_records
 from streamframe.formats.csv.spelling import Spelling
 from streamframe.formats.records import Piece
+from streamframe.native.kernels import library
 
 EXAMPLES = int(os.environ.get("KERNEL_EXAMPLES", "300"))
 TYPES = {
@@ -253,6 +255,24 @@ def test_the_end_of_records_is_that_of_counted_quotes(text: str) -> None:
             if data[at - 1] == ord("\n") and not int(inside[(at - 1) // 64]) >> (at - 1) % 64 & 1
         ]
         assert end == max(ends, default=0)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(['"', ",", "\n", "\r", "\r\n", "a" * 63, "b", '""', '","', '"\n', "\n" * 5]), max_size=60
+    ).map("".join)
+)
+def test_the_end_of_records_is_the_same_however_wide_the_processor(text: str) -> None:
+    data = text.encode()
+    kernels = library()
+    assert kernels
+    # By its name: what is called otherwise is the widest.
+    narrow = kernels["sf_csv_end_of_records"]
+    narrow.restype, narrow.argtypes = ctypes.c_int64, kernels.sf_csv_end_of_records.argtypes
+    dialect = (ctypes.c_int32 * 2)(ord(","), ord('"'))
+    ends = [function(data, len(data), dialect) for function in (narrow, kernels.sf_csv_end_of_records)]
+    assert ends[0] == ends[1]
 
 
 def test_a_kernel_that_is_never_sure_is_asked_no_more() -> None:

@@ -14,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import streamframe as sf
+from streamframe.engines.local import LocalRun
 from streamframe.testing import serve, stalls_after
+from streamframe.transforms.merging import Merging
+from streamframe.transforms.partials import Layout
 
 DAY = dt.datetime(2013, 1, 1)
 
@@ -386,3 +389,19 @@ def test_the_spellings_of_pandas_and_polars_are_told_ours():
         groups["fare"]
     with pytest.raises(AttributeError, match="here it is group_by"):
         sf.from_arrow({"k": [1]}).groupby("k")
+
+
+def test_partials_of_few_rows_do_not_pile_up():
+    """Each holds kilobytes besides its rows: of a long stream that would be more than all groups."""
+    frame = sf.from_arrow({"k": ["a", "b"]})
+    layout = Layout([sf.col("k")], [("n", sf.count())], frame.schema)
+    run = LocalRun(frame._plan)
+    try:
+        with Merging(layout, run) as merging:
+            for _ in range(3000):
+                merging.add(layout.reduce(pa.record_batch({"k": ["a", "b"]})))
+                assert len(merging._waiting) < 1000
+            (merged,) = merging.merged()
+            assert layout.finish(merged).to_pydict() == {"k": ["a", "b"], "n": [3000, 3000]}
+    finally:
+        run.close()
