@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -43,12 +44,15 @@ def export(source: str, target: str, stop_rows: int) -> None:
     print(frame.to_parquet(target, resume=True, max_file_bytes=MAX_FILE_BYTES))
 
 
-def timed(source: str, target: str, stop_rows: int = 0) -> tuple[float, str]:
-    started = time.perf_counter()
+def timed(source: str, target: str, stop_rows: int = 0) -> tuple[float, float, str]:
+    """Return wall seconds, CPU seconds and what was printed."""
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, __file__, "--child", source, target, str(stop_rows)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == (-signal.SIGKILL if stop_rows else 0), run.stderr
-    return time.perf_counter() - started, run.stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - started, cpu_s, run.stdout
 
 
 def answer(target: str) -> list[tuple[object, ...]]:
@@ -60,14 +64,16 @@ def answer(target: str) -> list[tuple[object, ...]]:
 def compare(source: str, label: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole, parts = f"{folder}/whole/", f"{folder}/parts/"
-        whole_s, _ = timed(source, whole)
+        whole_s, whole_cpu_s, _ = timed(source, whole)
         expected = answer(whole)
         timed(source, parts, int(expected[0][0] * 0.9))
-        rest_s, report = timed(source, parts)
+        rest_s, rest_cpu_s, report = timed(source, parts)
         assert answer(parts) == expected, (answer(parts), expected)
         shutil.rmtree(whole)
     told = " | ".join(line.strip() for line in report.splitlines() if line.split()[0] in ("rows", "read"))
-    print(f"{label:28} {whole_s:8.2f} {rest_s:8.2f} {rest_s / whole_s:6.2f}   {told}", flush=True)
+    wall = f"{whole_s:8.2f} {rest_s:8.2f} {rest_s / whole_s:6.2f}"
+    cpu = f"{whole_cpu_s:8.2f} {rest_cpu_s:8.2f} {rest_cpu_s / whole_cpu_s:6.2f}"
+    print(f"{label:28} {wall} | {cpu}   {told}", flush=True)
 
 
 @contextmanager
@@ -90,7 +96,8 @@ def served(path: Path) -> Iterator[str]:
 
 
 def main(sources: list[str]) -> None:
-    print(f"{'seconds':28} {'whole':>8} {'rest':>8} {'ratio':>6}   {'the run that went on'}")
+    columns = f"{'whole':>8} {'rest':>8} {'ratio':>6}"
+    print(f"{'seconds, wall | CPU':28} {columns} | {columns}   the run that went on")
     for source in sources:
         compare(source, Path(source).name)
         with served(Path(source)) as url:

@@ -32,6 +32,7 @@ _OURS = {
     "write_ipc": "to_ipc(path)",
     "write_ipc_stream": "to_ipc(path, stream=True)",
     "to_feather": "to_ipc(path)",
+    "to_iceberg": 'to_parquet("out/"), then add_files of the table in pyiceberg',
     "iterrows": "iter_rows()",
     "itertuples": "iter_rows()",
     "to_batches": "iter_batches()",

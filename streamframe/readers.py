@@ -238,8 +238,9 @@ def read_csv(
         `SchemaError` names file and column.
     hive
         Whether folders such as ``year=2024`` become columns, behind those of the files, whose columns
-        of the same name they replace. Types (int64, date, else text) are found over all paths; ``month=01`` is
-        a number, and ``zip=01234``, a code of more than two digits with a zero in front, is text. None:
+        of the same name they replace. In a directory that `to_parquet` or its kind has written, they have the types
+        that they were written with. Elsewhere types (int64, date, else text) are found over all paths; ``month=01``
+        is a number, and ``zip=01234``, a code of more than two digits with a zero in front, is text. None:
         those below a directory or glob that was given, where all paths have the same keys. True: those
         of the whole path, and other keys are an error. ``{"zip": "string"}``: True, with types for
         some. A filter on such columns spares the files that cannot match.

@@ -89,11 +89,12 @@ def library() -> ctypes.CDLL | None:
         return None
     try:
         found = ctypes.CDLL(str(path))
+        sources = zlib.crc32(b"".join(file.read_bytes() for file in sorted(_FOLDER.glob("*.[ch]"))))
     except OSError:
         return None
     found.sf_sources.restype = ctypes.c_uint32
     # A checkout may be newer than what was built in it.
-    if found.sf_sources() != zlib.crc32(b"".join(file.read_bytes() for file in sorted(_FOLDER.glob("*.[ch]")))):
+    if found.sf_sources() != sources:
         return None
     address, count = ctypes.c_void_p, ctypes.c_int64
     for name, (result, arguments) in {

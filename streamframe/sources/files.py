@@ -19,6 +19,7 @@ from streamframe.expr import Expr
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.io.location import Location
 from streamframe.io.locations import Paths
+from streamframe.io.written_keys import written_keys
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Scan
 from streamframe.plan.source import BlockReader, OpenSource, Source, SourceFact, fact_column, fact_type
@@ -91,7 +92,10 @@ class Files(Source):
         locations = self.paths.expand(self.format.suffixes)
         frozen = self.frozen
         known = None if frozen.partitions is None else frozen.partitions.schema
-        partitions = partition_values(locations, self.hive, known) if locations else self._keys_of_no_files()
+        if locations:
+            partitions = partition_values(locations, self.hive, known, lambda: self._written_keys(locations))
+        else:
+            partitions = self._keys_of_no_files()
         parts = _Parts(self, locations, context.block_bytes)
         opened: dict[int, OpenFile] = {}
         if frozen.sampled is None and self.schema_over != "first":
@@ -108,6 +112,14 @@ class Files(Source):
         own = [one for one in frozen.files if one.name not in partitions.schema.names]
         frozen.partitions, frozen.found = partitions, pa.schema([*own, *partitions.schema])
         return _OpenFiles(parts, partitions, opened)
+
+    def _written_keys(self, locations: Sequence[Location]) -> Mapping[str, pa.DataType]:
+        """Return the types of keys that the directories' exports have noted, if they agree."""
+        # A file that was given stands for itself, and is no directory to ask.
+        files = {id(one) for one in locations}
+        manifests = [one.manifest for one in self.paths.given if id(one) not in files]
+        told = [{} if one is None else written_keys(one) for one in manifests]
+        return told[0] if told and all(each == told[0] for each in told) else {}
 
     def _keys_of_no_files(self) -> pa.RecordBatch:
         """Return the keys of no files; the columns are what an export without rows has noted, unless they are known."""

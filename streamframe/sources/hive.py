@@ -1,13 +1,14 @@
 """Keys in the folders of paths: ``year=2024/carrier=AA/part.parquet``.
 
-Rules: every file has the same keys, or there are none. A key's type is found over all files, once. A
-name or value is percent-decoded, since Spark encodes what a folder cannot be called.
+Rules: every file has the same keys, or there are none. A key's type is what the export that has made the directory
+says, or found over all files, once. A name or value is percent-decoded, since Spark encodes what a folder cannot be
+called.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -33,7 +34,12 @@ def checked_hive(hive: Any) -> Hive:
     return hive
 
 
-def partition_values(locations: Sequence[Location], hive: Hive, known: pa.Schema | None) -> pa.RecordBatch:
+def partition_values(
+    locations: Sequence[Location],
+    hive: Hive,
+    known: pa.Schema | None,
+    written: Callable[[], Mapping[str, pa.DataType]] = dict,
+) -> pa.RecordBatch:
     """Return the typed keys of the paths, one row for each file; without columns if there are none.
 
     Parameters
@@ -45,6 +51,8 @@ def partition_values(locations: Sequence[Location], hive: Hive, known: pa.Schema
         of a path, and then keys that differ are an error.
     known
         The types of the keys, once they were found.
+    written
+        Asks with which types the keys were written; called where there are keys whose types are not known.
 
     Raises
     ------
@@ -64,7 +72,11 @@ def partition_values(locations: Sequence[Location], hive: Hive, known: pa.Schema
                 hint="read such files apart, or pass hive=False to take no columns from the paths.",
             )
     rows = [dict(pairs) for pairs in found]
-    schema = _typed(first, rows, dict(hive) if isinstance(hive, tuple) else {}) if known is None else known
+    if known is not None:
+        schema = known
+    else:
+        told = {name: kind for name, kind in written().items() if name in first} if first else {}
+        schema = _typed(first, rows, {**told, **(dict(hive) if isinstance(hive, tuple) else {})})
     if known is not None and set(first) != set(known.names):
         raise SchemaError(
             f"the paths have the keys {', '.join(first) or '(none)'} now, and had {', '.join(known.names) or '(none)'}",

@@ -213,8 +213,10 @@ def test_a_key_without_a_name_is_refused(tmp_path):
         sf.from_arrow({"": ["a"], "b": [1]}).to_parquet(tmp_path / "out", partition_by="")
 
 
-def test_codes_with_zeros_in_front_stay_text_and_months_are_numbers(tmp_path):
-    rows = {"zip": ["01234", "00501"], "month": ["01", "12"], "n": [1, 2]}
+def test_without_a_manifest_codes_with_zeros_in_front_stay_text_and_months_are_numbers(tmp_path):
+    rows = {"n": [1, 2], "zip": ["01234", "00501"], "month": ["01", "12"]}
     sf.from_arrow(rows).to_parquet(tmp_path / "out", partition_by=["zip", "month"])
+    assert sf.read_parquet(tmp_path / "out").to_arrow().sort_by("n").to_pydict() == rows
+    (tmp_path / "out" / "_streamframe.json").unlink()
     found = sf.read_parquet(tmp_path / "out").to_arrow().sort_by("n").to_pydict()
-    assert found == {"n": [1, 2], "zip": ["01234", "00501"], "month": [1, 12]}
+    assert found == {**rows, "month": [1, 12]}

@@ -146,3 +146,61 @@ def test_a_new_file_with_other_keys_is_told_in_a_second_run(tmp_path):
     put(tmp_path / "year=2025" / "a.parquet", id=[1])
     with pytest.raises(sf.SchemaError, match="year=2025"):
         frame.count()
+
+
+def test_keys_come_back_in_the_types_they_were_written_with(tmp_path):
+    moments = pa.array([0, None, -1], pa.timestamp("us"))
+    written = pa.table(
+        {
+            "n": [0, 1, 2],
+            "code": pa.array(["1", "2", None]),
+            "day": ["2024-01-31", None, "2024-02-01"],
+            "byte": pa.array([1, None, -3], pa.int8()),
+            "large": pa.array([2**64 - 1, None, 0], pa.uint64()),
+            "late": [True, None, False],
+            "at": moments,
+            "there": moments.cast(pa.timestamp("us", "Europe/Berlin")),
+            "date64": pa.array([datetime.date(2024, 1, 1), None, datetime.date(1, 1, 1)], pa.date64()),
+            "large_text": pa.array(["1", None, "2"], pa.large_string()),
+        }
+    )
+    for verb, read in {"to_parquet": sf.read_parquet, "to_csv": sf.read_csv}.items():
+        out = tmp_path / verb
+        getattr(sf.from_arrow(written), verb)(out, partition_by=written.column_names[1:])
+        back = read(out).to_arrow()
+        assert back.schema == written.schema.remove_metadata()
+        assert back.sort_by("n").to_pylist() == written.to_pylist()
+        assert read(out).filter(sf.col("late")).select("n").to_arrow().to_pylist() == [{"n": 0}]
+    # The reader has the last word, and one who asks for something else takes what the names of folders look like.
+    assert sf.read_parquet(tmp_path / "to_parquet", hive={"code": "int64"}).schema.field("code").type == pa.int64()
+    assert sf.read_parquet(tmp_path / "to_parquet" / "**" / "*.parquet").schema.field("code").type == pa.int64()
+
+
+def test_text_that_was_a_dictionary_and_nulls_alone_are_text(tmp_path):
+    written = pa.table({"n": [1, 2], "kind": pa.array(["1", "2"]).dictionary_encode(), "nothing": pa.nulls(2)})
+    sf.from_arrow(written).to_parquet(tmp_path / "out", partition_by=["kind", "nothing"])
+    frame = sf.read_parquet(tmp_path / "out")
+    assert frame.schema == pa.schema([("n", pa.int64()), ("kind", pa.string()), ("nothing", pa.string())])
+    assert rows(frame)[0] == {"n": 1, "kind": "1", "nothing": None}
+
+
+def test_directories_that_disagree_about_a_key_are_read_by_what_its_values_look_like(tmp_path):
+    sf.from_arrow({"k": ["1"], "n": [1]}).to_parquet(tmp_path / "a", partition_by="k")
+    sf.from_arrow({"k": pa.array([2], pa.int8()), "n": [2]}).to_parquet(tmp_path / "b", partition_by="k")
+    sf.from_arrow({"k": ["3"], "n": [3]}).to_parquet(tmp_path / "c", partition_by="k")
+    assert sf.read_parquet([tmp_path / "a", tmp_path / "b"]).schema.field("k").type == pa.int64()
+    assert rows(sf.read_parquet([tmp_path / "a", tmp_path / "c"])) == [{"n": 1, "k": "1"}, {"n": 3, "k": "3"}]
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"schema": 1,\n "rows": 3}', b"\xff" * 100_000])
+def test_a_manifest_that_tells_nothing_is_passed_over(tmp_path, damage):
+    lake(tmp_path)
+    (tmp_path / "_streamframe.json").write_bytes(damage)
+    assert sf.read_parquet(tmp_path).schema.field("year").type == pa.int64()
+
+
+def test_a_long_manifest_of_many_columns_is_read_up_to_its_rows(tmp_path):
+    many = pa.table({"k": ["1"], **{f"column {number}": [1] for number in range(2_000)}})
+    sf.from_arrow(many).to_parquet(tmp_path / "out", partition_by="k")
+    assert (tmp_path / "out" / "_streamframe.json").stat().st_size > 128 << 10
+    assert sf.read_parquet(tmp_path / "out").schema.field("k").type == pa.string()
