@@ -108,6 +108,7 @@ def library() -> ctypes.CDLL | None:
         "sf_parquet_chunk_bytes": (count, ()),
         "sf_parquet_read": (ctypes.c_int, (address, address, count, address)),
         "sf_parquet_close": (None, (address,)),
+        "sf_parquet_footer": (count, (address, count, count, address, count, address, address)),
         "sf_csv_decode": (ctypes.c_int, (address, count, address, address, count, count, address, address, address)),
     }.items():
         function = getattr(found, name)
