@@ -47,7 +47,10 @@ class Filter(Transform):
         return True
 
     def apply(self, data: pa.RecordBatch) -> pa.RecordBatch:
-        return compacted(data.filter(evaluate_mask(self.condition, data)))
+        return compacted(data.filter(self.kept(data)))
+
+    def kept(self, data: pa.RecordBatch) -> pa.BooleanArray:
+        return evaluate_mask(self.condition, data)
 
     def describe(self) -> str:
         return f"filter({self.condition.text})"

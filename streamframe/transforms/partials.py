@@ -90,8 +90,18 @@ class Layout:
         """The columns of the partials behind the keys."""
         return tuple(dict.fromkeys(each for _, parts in self._results for each in parts))
 
-    def reduce(self, data: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the partials of one input batch; a group of a large batch may be in more than one."""
+    def reduce(self, data: pa.RecordBatch, kept: pa.BooleanArray | None = None) -> pa.RecordBatch:
+        """Return the partials of one input batch; a group of a large batch may be in more than one.
+
+        Only rows count that are `kept`. Where the kernels take that, none of them is copied.
+        """
+        if kept is not None:
+            # What is computed might fail on a row that was left out.
+            plain = all(expr.column is not None for expr in self._exprs)
+            made = self._by_kernel(evaluate_all(self._exprs, data), kept) if plain else None
+            if made is not None:
+                return made
+            data = data.filter(kept)
         values = evaluate_all(self._exprs, data)
         made = self._by_kernel(values)
         if made is not None:
@@ -102,21 +112,24 @@ class Layout:
             pieces.append(self._by_arrow(piece, min(_REDUCED_ROWS, data.num_rows - start), start))
         return pieces[0] if len(pieces) == 1 else pa.concat_batches(alike(pieces))
 
-    def _by_kernel(self, values: Sequence[pa.Array]) -> pa.RecordBatch | None:
+    def _by_kernel(self, values: Sequence[pa.Array], kept: pa.BooleanArray | None = None) -> pa.RecordBatch | None:
         """Return the partials of some rows; None if that takes Arrow."""
         keys = values[: len(self.keys)]
-        groups = Groups.of([key.indices if pa.types.is_dictionary(key.type) else key for key in keys])
+        groups = Groups.of([key.indices if pa.types.is_dictionary(key.type) else key for key in keys], kept)
         if groups is None:
             return None
-        columns = {name: _key(key.take(pa.array(groups.firsts))) for name, key in zip(self.keys, keys, strict=True)}
+        wanted: list[tuple[str, pa.Array | None]] = []
         for each in self.reductions:
             operand = None if each.operand is None or each.dtype is None else values[each.operand]
             if operand is not None and each.function != "count":
                 operand = _cast(operand, each.dtype)
-            made = groups.reduce(each.function if operand is not None else "count", operand)
-            if made is None:
-                return None
-            columns[each.name] = made
+            wanted.append((each.function if operand is not None else "count", operand))
+        made = groups.reduce(wanted)
+        if made is None:
+            return None
+        firsts = pa.array(groups.firsts)
+        columns = {name: _key(key.take(firsts)) for name, key in zip(self.keys, keys, strict=True)}
+        columns |= {each.name: array for each, array in zip(self.reductions, made, strict=True)}
         columns[FIRST] = pa.array(groups.firsts.astype(np.int64))
         return pa.RecordBatch.from_pydict(columns)
 

@@ -63,7 +63,7 @@ def test_the_chunks_are_those_that_arrow_tells(writing):
 
 
 def test_a_footer_of_other_types_or_another_number_of_groups_is_left_to_arrow():
-    footer, metadata, types = footer_of(row_group_size=100)
+    footer, _, types = footer_of(row_group_size=100)
     assert facts_of(footer, 3, types) is not None
     assert facts_of(footer, 2, types) is None
     assert facts_of(footer, 4, types) is None

@@ -1,9 +1,9 @@
 """The footer of a Parquet file, of which nothing is asked that pyarrow would die of.
 
 Rule: what a damaged footer says of a column chunk, `RowGroupMetaData.column` meets with an exception in C++ that
-nothing catches, and the process aborts (pyarrow 26: size statistics or a type that do not fit the column). So the kernel
-reads what is said of them. Where it is not sure, or where Arrow has to look, one of Arrow's readers, which do catch that,
-is made first, of a file without bytes: where it comes to reading them, the chunks are sound.
+nothing catches, and the process aborts (pyarrow 26: size statistics or a type that do not fit the column). So the
+kernel reads what is said of them. Where it is not sure, or where Arrow has to look, one of Arrow's readers, which do
+catch that, is made first, of a file without bytes: where it comes to reading them, the chunks are sound.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+
 import pyarrow as pa
 
 from streamframe.formats.parquet.footer import Footer
