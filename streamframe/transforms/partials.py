@@ -27,6 +27,8 @@ from streamframe.transforms.select import computed_field, output_name
 FIRST = "first"
 # The tables that Arrow needs meanwhile take several times the bytes of its input.
 _REDUCED_ROWS = 65_536
+# The kernels need each column in one piece: a copy, which is not worth its memory where there are many groups.
+_COPIED_BYTES = 1 << 20
 _WIDE_INTEGER = pa.decimal128(38, 0)
 # What Acero wants to know: columns, function, options, name of the result.
 _Step = tuple[str | list[str], str, Any, str]
@@ -163,6 +165,9 @@ class Layout:
     def merge(self, partials: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
         """Return the partials of all that these are partials of."""
         table = pa.Table.from_batches(alike(partials))
+        merged = self._merged_by_kernel(table) if self.keys and table.nbytes <= _COPIED_BYTES else None
+        if merged is not None:
+            return merged
         steps: list[_Step] = []
         for each in self.reductions:
             function = "sum" if each.function == "count" else each.function
@@ -173,6 +178,21 @@ class Layout:
         if self.keys:
             steps.append((FIRST, "min", None, FIRST))
         return _grouped(table, self.keys, steps)
+
+    def _merged_by_kernel(self, table: pa.Table) -> pa.RecordBatch | None:
+        """Return the partials of partials; None if that takes Arrow."""
+        columns = dict(zip(table.column_names, (_single(column) for column in table.columns), strict=True))
+        groups = Groups.of([columns[key] for key in self.keys])
+        if groups is None:
+            return None
+        functions = {each.name: "sum" if each.function == "count" else each.function for each in self.reductions}
+        functions[FIRST] = "min"
+        made = groups.reduce([(function, columns[name]) for name, function in functions.items()])
+        if made is None:
+            return None
+        firsts = pa.array(groups.firsts)
+        taken = {key: columns[key].take(firsts) for key in self.keys}
+        return pa.RecordBatch.from_pydict({**taken, **dict(zip(functions, made, strict=True))})
 
     def finish(self, partials: pa.RecordBatch) -> pa.RecordBatch:
         """Return the results, of partials with one row a group.
@@ -200,6 +220,10 @@ def alike(partials: Sequence[pa.RecordBatch]) -> Sequence[pa.RecordBatch]:
     wide = [_WIDE_INTEGER if len(found) > 1 else next(iter(found)) for found in kinds]
     schema = pa.schema([field.with_type(kind) for field, kind in zip(schema, wide, strict=True)])
     return [each.cast(schema) for each in partials]
+
+
+def _single(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _grouped(table: pa.Table, keys: list[str], steps: Sequence[_Step]) -> pa.RecordBatch:

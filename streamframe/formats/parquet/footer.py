@@ -20,7 +20,7 @@ from streamframe.formats.image import FileImage
 from streamframe.formats.parquet.chunks import Chunk
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
-from streamframe.native.parquet_footer import ChunkFacts, facts_of
+from streamframe.native.parquet_footer import AS_INTEGERS, ChunkFacts, facts_of
 
 _TAIL_BYTES = 64 << 10
 _MAGIC = b"PAR1"
@@ -63,6 +63,20 @@ class Footer:
         """Return what the schema says of how a column is stored; None if it is stored as several."""
         leaves = self._leaves_of((column,))
         return self.metadata.schema.column(leaves[0]) if len(leaves) == 1 else None
+
+    def bounds(self, column: str) -> list[tuple[int, int] | None] | None:
+        """Return the least and the greatest value of a column of whole numbers in each row group, None where not told.
+
+        None for all if it takes Arrow to know.
+        """
+        leaf = self.leaf(column)
+        if self._facts is None or leaf is None or leaf.max_repetition_level or not leaf.physical_type.startswith("INT"):
+            return None
+        (place,) = self._leaves_of((column,))
+        chunks = [group[place] for group in self._facts]
+        if any(chunk.bounds not in (0, AS_INTEGERS) for chunk in chunks):
+            return None
+        return [(chunk.least, chunk.most) if chunk.bounds else None for chunk in chunks]
 
     def has_statistics(self, columns: Collection[str]) -> bool:
         """Tell whether some row group knows the least and the greatest value of one of these columns.
