@@ -111,7 +111,10 @@ class Groups(NamedTuple):
             return counts[key]
 
         def add(function: str, values: pa.Array | None, into: Numbers | None, counting: Numbers | None) -> None:
-            if values is not None:
+            if values is not None and function == "count":
+                # Of any type: all that is looked at is what is null.
+                structs.append(_Values(validity=values.buffers()[0].address, offset=values.offset))
+            elif values is not None:
                 structs.append(_values(values))
             place = None if values is None else ctypes.addressof(structs[-1])
             reductions.append(_Reduction(place, _FUNCTIONS[function], _address(into), _address(counting)))

@@ -119,3 +119,20 @@ def test_a_sum_that_overflows_is_left_to_arrow(values: list[int]) -> None:
 @pytest.mark.parametrize("kind", [pa.float64(), pa.bool_(), pa.large_string(), pa.decimal128(5, 2)])
 def test_keys_that_are_not_compared_by_bits_are_left_to_arrow(kind: pa.DataType) -> None:
     assert Groups.of([pa.nulls(3, kind)]) is None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([None, {"a": None}, None, {"a": 1}]),
+        pa.array([None, [1], None, []]),
+        pa.array([None, True, None, False]),
+        pa.array([None, "a", None, "b"]).dictionary_encode(),
+        pa.array([None, "a", None, "b"], pa.string_view()),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_values_of_any_type_are_counted(values: pa.Array) -> None:
+    groups = Groups.of([pa.array([1, 1, 1, 2])], pa.array([True, True, False, True]))
+    assert groups is not None
+    assert groups.reduce([("count", values), ("count", None)]) == [pa.array([1, 1]), pa.array([2, 1])]
