@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from streamframe.batch import Mark, Marked
 from streamframe.engines.positions import Identities, is_resumable, is_traceable, plan_lines, require_resumable
-from streamframe.engines.steps import Step, in_reading_order, scans_of, step_names
+from streamframe.engines.steps import FilteredStep, Step, in_reading_order, scans_of, step_names
 from streamframe.errors import PlanError
 from streamframe.io.spill import SpillFile
 from streamframe.optimize.pushdown import Schemas, optimized
@@ -31,7 +31,7 @@ from streamframe.plan.node import Node, Scan
 from streamframe.plan.report import Stats, worst
 from streamframe.plan.source import BlockReader, OpenSource
 from streamframe.runtime.budget import Budget, Kept
-from streamframe.runtime.decoding import Rejected, RowCounts
+from streamframe.runtime.decoding import Apply, Rejected, RowCounts
 from streamframe.runtime.in_order import InOrder
 from streamframe.runtime.prefetch import Prefetch
 from streamframe.runtime.pull import pulled
@@ -292,9 +292,9 @@ class LocalRun:
                 schema = schemas.of(node)
         return schema
 
-    def _build(self, node: Node, above: Sequence[Step] = ()) -> Iterator[Marked]:
+    def _build(self, node: Node, above: Sequence[Apply] = ()) -> Iterator[Marked]:
         """Return the stream of a step, with the steps `above` done to each batch."""
-        steps = list(above)
+        steps: list[Apply] = list(above)
         bottom = node
         while bottom.in_pool and len(bottom.inputs) == 1:
             steps.insert(0, Step(self._names.of(bottom), bottom.apply))
@@ -308,13 +308,12 @@ class LocalRun:
             # At once, not when the rows are asked for: a step above looks whether its input lies behind the start.
             self._scans_numbered += len(scans)
             return _with_steps(self._rejects(scans, first), steps)
-        prepare = [Step(self._names.of(node), node.prepare)] if node.prepares else []
         self._steps_numbered += 1
         context = _StepContext(self, self._steps_numbered)
         first = self._scans_numbered
         streams = []
         for child in node.inputs:
-            stream = self._build(child, prepare)
+            stream = self._build(*self._prepared(node, child)) if node.prepares else self._build(child)
             # Inputs run one behind another: those before the start have been read to their ends.
             streams.append(stream if self._scans_numbered > self.start.scan else iter(()))
         if not first <= self.start.scan < self._scans_numbered:
@@ -322,7 +321,14 @@ class LocalRun:
         made = self._names.marked(node, node.run(streams, context))
         return _with_steps(made, above) if above else made
 
-    def _scan(self, scan: Scan, steps: list[Step], number: int) -> Iterator[Marked]:
+    def _prepared(self, node: Node, child: Node) -> tuple[Node, Sequence[Apply]]:
+        """Return what is below a step that prepares its input, and how that is done to each batch."""
+        name = self._names.of(node)
+        if child.predicate is None or not child.in_pool:
+            return child, [Step(name, node.prepare)]
+        return child.inputs[0], [FilteredStep(self._names.of(child), child.kept, name, node.prepare)]
+
+    def _scan(self, scan: Scan, steps: list[Apply], number: int) -> Iterator[Marked]:
         start = self.start if self._resumes and number == self.start.scan and self.start.inside else None
         with self._names.located(scan):
             opened = self._opened.pop(id(scan.source), None) or scan.source.open(self)
@@ -409,7 +415,7 @@ def optimized_plan(plan: Node) -> Node:
     return optimized(plan, schemas)
 
 
-def _with_steps(stream: Iterator[Marked], steps: Sequence[Step]) -> Iterator[Marked]:
+def _with_steps(stream: Iterator[Marked], steps: Sequence[Apply]) -> Iterator[Marked]:
     for data, mark in stream:
         for step in steps:
             data = step(data)

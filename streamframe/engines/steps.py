@@ -29,6 +29,22 @@ class Step:
             return self.apply(data)
 
 
+@dataclass(frozen=True)
+class FilteredStep:
+    """A step, and the filter right below it, which copies no rows but tells which there are."""
+
+    filter_name: str
+    kept: Callable[[pa.RecordBatch], pa.BooleanArray]
+    name: str
+    prepare: Callable[[pa.RecordBatch, pa.BooleanArray], pa.RecordBatch]
+
+    def __call__(self, data: pa.RecordBatch) -> pa.RecordBatch:
+        with _noted(self.filter_name):
+            kept = self.kept(data)
+        with _noted(self.name):
+            return self.prepare(data, kept)
+
+
 class StepNames:
     """What each step of a plan is called in an error, such as ``step 2 of 3: filter``."""
 

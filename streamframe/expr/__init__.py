@@ -2,9 +2,10 @@
 
 from streamframe.expr.conditions import coalesce, function, when
 from streamframe.expr.evaluate import bound, evaluate, evaluate_all, evaluate_mask, result_type
-from streamframe.expr.expression import Expr, as_column, as_expr, col, lit
+from streamframe.expr.expression import Comparison, Expr, as_column, as_expr, col, lit
 
 __all__ = [
+    "Comparison",
     "Expr",
     "as_column",
     "as_expr",

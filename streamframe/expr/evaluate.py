@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from streamframe.errors import SchemaError
 from streamframe.expr.adapting import adapted
+from streamframe.expr.comparing import compared, compares_directly
 from streamframe.expr.expression import Expr
 from streamframe.expr.failures import as_column_error, as_decode_error, as_schema_error, require_column
 
@@ -41,6 +42,8 @@ def evaluate_mask(expr: Expr, batch: pa.RecordBatch) -> pa.BooleanArray:
     ColumnNotFoundError, SchemaError, DecodeError
         As `evaluate`; and `SchemaError` if the expression is not true or false.
     """
+    if compares_directly(expr, batch.schema):
+        return compared(expr, batch)
     mask = evaluate(expr, batch)
     if pa.types.is_null(mask.type):
         return mask.cast(pa.bool_())
@@ -73,6 +76,8 @@ def result_type(expr: Expr, schema: pa.Schema) -> pa.DataType:
         require_column(name, schema)
     if expr.column is not None:
         return schema.field(expr.column).type
+    if compares_directly(expr, schema):
+        return pa.bool_()
     # The cache tells schemas apart by their columns; metadata is no part of that.
     return _type_over(expr, schema.remove_metadata())
 

@@ -11,7 +11,7 @@ import dataclasses
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -58,6 +58,8 @@ class Expr(Operators, Methods):
         How to build this again once the types are known; None where they make no difference.
     both : tuple of Expr
         The two conditions that `&` joins; empty for anything else.
+    comparison : Comparison or None
+        What this compares, if it is a plain column and a value; None for anything else.
     """
 
     arrow: pc.Expression
@@ -69,6 +71,7 @@ class Expr(Operators, Methods):
     literal: pa.Scalar | None = None
     recipe: Recipe | None = None
     both: tuple[Expr, ...] = ()
+    comparison: Comparison | None = None
 
     def __repr__(self) -> Text:
         return self.text
@@ -162,6 +165,7 @@ class Expr(Operators, Methods):
             level=level,
             recipe=recipe if _depends_on_types(recipe) else None,
             both=args if function == "and_kleene" else (),
+            comparison=_comparison(function, args),
         )
 
     def reading(self, text: Text, level: int = ATOM) -> Expr:
@@ -195,6 +199,14 @@ class Expr(Operators, Methods):
     def str(self) -> StringMethods:
         """Methods for text."""
         return StringMethods(self)
+
+
+class Comparison(NamedTuple):
+    """A column beside a value: which function of Arrow compares them."""
+
+    function: str
+    column: str
+    value: pa.Scalar
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,6 +307,12 @@ def _wide(arg: Expr) -> pc.Expression:
     if arg.literal is not None and arg.literal.type == pa.int64() and arg.literal.is_valid:
         return pc.scalar(arg.literal).cast(pa.uint64() if arg.literal.as_py() >= 0 else pa.int64())
     return arg.arrow
+
+
+def _comparison(function: str, args: tuple[Expr, ...]) -> Comparison | None:
+    if function not in COMPARISONS or args[0].column is None or args[1].literal is None:
+        return None
+    return Comparison(function, args[0].column, args[1].literal)
 
 
 def _depends_on_types(recipe: Recipe) -> bool:

@@ -14,7 +14,9 @@ from streamframe.native.kernels import DONE, library
 # Groups and rows are numbered by 32 bits.
 _MOST_ROWS = (1 << 31) - 1
 _SIGNED = {8: pa.int8(), 16: pa.int16(), 32: pa.int32(), 64: pa.int64()}
-_BOUNDS = {"min": np.iinfo(np.int64).max, "max": np.iinfo(np.int64).min}
+_BOUNDS = {"min": int(np.iinfo(np.int64).max), "max": int(np.iinfo(np.int64).min)}
+# `enum function` of `groups.c`.
+_FUNCTIONS = {"count": 0, "sum": 1, "min": 2, "max": 3, "sum_floats": 4}
 
 
 class _Values(ctypes.Structure):
@@ -29,82 +31,153 @@ class _Values(ctypes.Structure):
     )
 
 
+class _Reduction(ctypes.Structure):
+    """`struct reduction` of `groups.c`."""
+
+    _fields_ = (
+        ("values", ctypes.c_void_p),
+        ("function", ctypes.c_int64),
+        ("made", ctypes.c_void_p),
+        ("counts", ctypes.c_void_p),
+    )
+
+
+Numbers = np.ndarray[Any, np.dtype[Any]]
+
+
 class Groups(NamedTuple):
     """Rows by the group that they are in."""
 
     number_of: np.ndarray[Any, np.dtype[np.int32]]
     # The first row of each group: there are so many groups.
     firsts: np.ndarray[Any, np.dtype[np.int32]]
+    # The rows that are numbered; None if they are all of them.
+    selected: np.ndarray[Any, np.dtype[np.int32]] | None = None
 
     @classmethod
-    def of(cls, keys: Sequence[pa.Array]) -> Self | None:
-        """Return the groups of rows that are alike in all keys; None if that takes Arrow."""
+    def of(cls, keys: Sequence[pa.Array], kept: pa.BooleanArray | None = None) -> Self | None:
+        """Return the groups of rows that are alike in all keys; None if that takes Arrow.
+
+        Parameters
+        ----------
+        keys
+            Columns of the same rows.
+        kept
+            Which of the rows count; by default all.
+        """
         kernels = library()
-        rows = len(keys[0]) if keys else 0
-        if kernels is None or not rows or rows > _MOST_ROWS or not all(_is_key(key.type) for key in keys):
+        every = len(keys[0]) if keys else 0
+        if kernels is None or not every or every > _MOST_ROWS or not all(_is_key(key.type) for key in keys):
             return None
-        before = None
+        selected = None if kept is None else _selected(kept)
+        rows = every if selected is None else len(selected)
+        if not rows:
+            return None
+        before, count = None, 1
         for key in keys:
             numbers, firsts = np.empty(rows, np.int32), np.empty(rows, np.int32)
             count = kernels.sf_group(
                 ctypes.byref(_values(key)),
+                every,
                 rows,
-                None if before is None else before.ctypes.data,
+                _address(selected),
+                _address(before),
+                count,
                 numbers.ctypes.data,
                 firsts.ctypes.data,
             )
             if count < 0:
                 return None
             before = numbers
-        return cls(numbers, firsts[:count].copy())
+        return cls(numbers, firsts[:count].copy(), selected)
 
-    def reduce(self, function: str, values: pa.Array | None) -> pa.Array | None:
-        """Return one value a group, null where there is none; None if that takes Arrow."""
-        if function == "count":
-            return pa.array(self._counts(values))
-        assert values is not None
-        made = self._sums(values) if function == "sum" else self._extremes(function, values)
-        if made is None:
+    def reduce(self, wanted: Sequence[tuple[str, pa.Array | None]]) -> list[pa.Array] | None:
+        """Return one value a group for each function of some values, null where there is none.
+
+        None if that takes Arrow. Without values, rows are counted.
+        """
+        reductions: list[_Reduction] = []
+        structs: list[_Values] = []
+        # By the values that are counted; under None, all rows.
+        counts: dict[int | None, Numbers] = {}
+        made: list[Numbers] = []
+
+        def counted(values: pa.Array | None) -> Numbers:
+            key = None if values is None or not values.null_count else id(values)
+            if key not in counts:
+                counts[key] = np.zeros(len(self.firsts), np.int64)
+                if values is None or not pa.types.is_null(values.type):
+                    add("count", values if key else None, None, counts[key])
+            return counts[key]
+
+        def add(function: str, values: pa.Array | None, into: Numbers | None, counting: Numbers | None) -> None:
+            if values is not None and function == "count":
+                # Of any type: all that is looked at is what is null.
+                structs.append(_Values(validity=values.buffers()[0].address, offset=values.offset))
+            elif values is not None:
+                structs.append(_values(values))
+            place = None if values is None else ctypes.addressof(structs[-1])
+            reductions.append(_Reduction(place, _FUNCTIONS[function], _address(into), _address(counting)))
+
+        for function, values in wanted:
+            start = None if values is None or function == "count" else _start_of(function, values.type)
+            if function == "count":
+                continue
+            if values is None or start is None:
+                return None
+            made.append(np.full(len(self.firsts), start))
+            counting = None
+            if values.null_count and id(values) not in counts:
+                counting = counts[id(values)] = np.zeros(len(self.firsts), np.int64)
+            add(f"{function}_floats" if isinstance(start, float) else function, values, made[-1], counting)
+        found = [counted(values) if function == "count" else made.pop(0) for function, values in wanted]
+        if not self._call(reductions):
             return None
-        nothing = self._counts(values) == 0 if values.null_count else None
-        return pa.array(made, mask=nothing) if function == "sum" else _as(made, nothing, values.type)
+        arrays = []
+        for (function, values), numbers in zip(wanted, found, strict=True):
+            if function == "count" or values is None:
+                arrays.append(pa.array(numbers))
+                continue
+            nothing = counts[id(values)] == 0 if values.null_count else None
+            arrays.append(pa.array(numbers, mask=nothing) if function == "sum" else _as(numbers, nothing, values.type))
+        return arrays
 
-    def _counts(self, values: pa.Array | None) -> np.ndarray[Any, Any]:
-        made = np.zeros(len(self.firsts), np.int64)
-        if values is None or not values.null_count:
-            self._call("sf_group_count", None, made)
-        elif pa.types.is_null(values.type):
-            return made
-        else:
-            self._call("sf_group_count", _Values(validity=values.buffers()[0].address, offset=values.offset), made)
-        return made
-
-    def _sums(self, values: pa.Array) -> np.ndarray[Any, Any] | None:
-        if pa.types.is_signed_integer(values.type):
-            made = np.zeros(len(self.firsts), np.int64)
-            return made if self._call("sf_group_sum_integers", _values(values), made) == DONE else None
-        if pa.types.is_float64(values.type):
-            made = np.zeros(len(self.firsts), np.float64)
-            self._call("sf_group_sum_floats", _values(values), made)
-            return made
-        return None
-
-    def _extremes(self, function: str, values: pa.Array) -> np.ndarray[Any, Any] | None:
-        kind = values.type
-        if not (pa.types.is_signed_integer(kind) or pa.types.is_date32(kind) or pa.types.is_timestamp(kind)):
-            return None
-        made = np.full(len(self.firsts), _BOUNDS[function], np.int64)
-        self._call(f"sf_group_{function}", _values(values), made)
-        return made
-
-    def _call(self, name: str, values: _Values | None, made: np.ndarray[Any, Any]) -> int | None:
-        found: int | None = getattr(library(), name)(
-            None if values is None else ctypes.byref(values),
+    def _call(self, reductions: Sequence[_Reduction]) -> bool:
+        kernels = library()
+        assert kernels
+        outcome = kernels.sf_group_reduce(
+            (_Reduction * len(reductions))(*reductions),
+            len(reductions),
             len(self.number_of),
+            _address(self.selected),
             self.number_of.ctypes.data,
-            made.ctypes.data,
         )
-        return found
+        return bool(outcome == DONE)
+
+
+def _start_of(function: str, kind: pa.DataType) -> int | float | None:
+    """Return what a reduction begins with; None if the kernels do not know it."""
+    if function == "sum":
+        return 0 if pa.types.is_signed_integer(kind) else 0.0 if pa.types.is_float64(kind) else None
+    known = pa.types.is_signed_integer(kind) or pa.types.is_date32(kind) or pa.types.is_timestamp(kind)
+    return _BOUNDS.get(function) if known else None
+
+
+def _selected(kept: pa.BooleanArray) -> np.ndarray[Any, np.dtype[np.int32]] | None:
+    """Return the rows that are true; None if all are."""
+    kernels = library()
+    assert kernels
+    selected = np.empty(len(kept), np.int32)
+    validity, bits = kept.buffers()
+    condition = _Values(
+        data=bits.address, validity=validity.address if validity and kept.null_count else None, offset=kept.offset
+    )
+    count = kernels.sf_select(ctypes.byref(condition), len(kept), selected.ctypes.data)
+    return None if count == len(kept) else selected[:count]
+
+
+def _address(numbers: Numbers | None) -> int | None:
+    return None if numbers is None else numbers.ctypes.data
 
 
 def _as(numbers: np.ndarray[Any, Any], nothing: np.ndarray[Any, Any] | None, kind: pa.DataType) -> pa.Array:

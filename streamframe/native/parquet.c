@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "crc.h"
 #include "parquet_page.h"
 #include "snappy.h"
 #include "values.h"
@@ -79,33 +80,6 @@ static inline uint32_t length_at(const uint8_t *at) {
     uint32_t length;
     memcpy(&length, at, 4);
     return length;
-}
-
-/* CRC-32 as gzip has it, eight bytes at a time: tables[k] moves a byte's part over k more bytes. */
-static uint32_t tables[8][256];
-
-__attribute__((constructor)) static void fill_tables(void) {
-    for (uint32_t byte = 0; byte < 256; byte++) {
-        uint32_t sum = byte;
-        for (int bit = 0; bit < 8; bit++) sum = sum >> 1 ^ (sum & 1 ? 0xEDB88320u : 0);
-        tables[0][byte] = sum;
-    }
-    for (int k = 1; k < 8; k++) {
-        for (int byte = 0; byte < 256; byte++) {
-            tables[k][byte] = tables[k - 1][byte] >> 8 ^ tables[0][tables[k - 1][byte] & 0xFF];
-        }
-    }
-}
-
-static uint32_t checksum_of(const uint8_t *at, int64_t bytes) {
-    uint32_t sum = ~0u;
-    for (; bytes >= 8; at += 8, bytes -= 8) {
-        const uint64_t word = word_at(at) ^ sum;
-        sum = 0;
-        for (int k = 0; k < 8; k++) sum ^= tables[7 - k][word >> 8 * k & 0xFF];
-    }
-    for (; bytes; at++, bytes--) sum = sum >> 8 ^ tables[0][(sum ^ *at) & 0xFF];
-    return ~sum;
 }
 
 /* Numbers of bits: runs. */
@@ -305,7 +279,7 @@ static int next_page(struct chunk *chunk) {
     const uint8_t *body = in.at;
     int64_t body_bytes = header->packed_bytes, ready = 0;
     chunk->at = body + body_bytes;
-    if (header->checksum >= 0 && checksum_of(body, body_bytes) != header->checksum) return UNSURE;
+    if (header->checksum >= 0 && sf_crc32(body, body_bytes) != header->checksum) return UNSURE;
     if (header->kind == INDEX_PAGE) return DONE;
     if (header->kind != DATA_PAGE && header->kind != DICTIONARY_PAGE && header->kind != DATA_PAGE_2) return UNSURE;
     if (!room_for_page(chunk, header->bytes)) return UNSURE;

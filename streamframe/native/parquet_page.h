@@ -63,6 +63,19 @@ static inline int thrift_field(struct thrift *in, int64_t *field) {
     return head & 15;
 }
 
+/* How many elements a list has, and of which type. */
+static inline int64_t thrift_list(struct thrift *in, int *type) {
+    const uint8_t head = thrift_byte(in);
+    *type = head & 15;
+    const uint64_t count = head >> 4 == 15 ? thrift_varint(in) : head >> 4;
+    /* Each takes a byte at least. */
+    if (in->short_of || count > (uint64_t)(in->end - in->at)) {
+        in->short_of = true;
+        return 0;
+    }
+    return (int64_t)count;
+}
+
 static inline void thrift_step_over(struct thrift *in, int type, int depth) {
     if (depth > 8) in->bad = true;
     if (in->bad || in->short_of) return;
@@ -83,7 +96,14 @@ static inline void thrift_step_over(struct thrift *in, int type, int depth) {
         case THRIFT_STRUCT:
             while ((type = thrift_field(in, &field)) != THRIFT_STOP) thrift_step_over(in, type, depth + 1);
             return;
-        default: in->bad = true; /* no page header has lists or maps */
+        case THRIFT_LIST: case THRIFT_SET: {
+            for (int64_t left = thrift_list(in, &type); left && !in->short_of && !in->bad; left--) {
+                if (type == THRIFT_TRUE || type == THRIFT_FALSE) type = THRIFT_BYTE;
+                thrift_step_over(in, type, depth + 1);
+            }
+            return;
+        }
+        default: in->bad = true; /* maps: Parquet has none */
     }
 }
 

@@ -61,8 +61,8 @@ class Schemas:
 def optimized(plan: Node, schemas: Schemas, dictionaries: frozenset[str] = frozenset()) -> Node:
     """Return a plan with the same result that reads and computes less.
 
-    Whoever takes the rows may be given `dictionaries` as dictionaries of their values. A plan deeper than `MAX_DEPTH` is
-    returned as it is: the walks below are recursive.
+    Whoever takes the rows may be given `dictionaries` as dictionaries of their values. A plan deeper than
+    `MAX_DEPTH` is returned as it is: the walks below are recursive.
     """
     if _deeper_than(MAX_DEPTH, plan):
         return plan

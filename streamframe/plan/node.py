@@ -135,8 +135,15 @@ class Node(ABC):
         """Return the output rows of one batch; there may be none."""
         raise TypeError(f"{type(self).__name__} does not work on one batch alone")
 
-    def prepare(self, data: pa.RecordBatch) -> pa.RecordBatch:
-        """Return what `run` needs of one input batch. Runs in the decode pool where that can be."""
+    def kept(self, data: pa.RecordBatch) -> pa.BooleanArray:
+        """Return which rows of a batch satisfy the `predicate`, where there is one; null is no."""
+        raise TypeError(f"{type(self).__name__} has no predicate")
+
+    def prepare(self, data: pa.RecordBatch, kept: pa.BooleanArray | None = None) -> pa.RecordBatch:
+        """Return what `run` needs of one input batch, of the rows that are `kept`: by default of all.
+
+        Runs in the decode pool where that can be.
+        """
         raise TypeError(f"{type(self).__name__} needs its input as it is")
 
     def run(self, streams: Sequence[Iterator[Marked]], context: RunContext) -> Iterator[Marked]:

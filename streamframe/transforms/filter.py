@@ -48,7 +48,10 @@ class Filter(Transform):
         return True
 
     def apply(self, data: pa.RecordBatch) -> pa.RecordBatch:
-        return compacted(filtered(data, evaluate_mask(self.condition, data)))
+        return compacted(filtered(data, self.kept(data)))
+
+    def kept(self, data: pa.RecordBatch) -> pa.BooleanArray:
+        return evaluate_mask(self.condition, data)
 
     def describe(self) -> str:
         return f"filter({self.condition.text})"

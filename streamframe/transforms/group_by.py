@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import ClassVar, Self
 
@@ -77,12 +78,12 @@ class GroupBy(Transform):
     def with_dictionaries(self, columns: frozenset[str]) -> Self:
         return dataclasses.replace(self, dictionaries=columns)
 
-    def prepare(self, data: pa.RecordBatch) -> pa.RecordBatch:
-        schema = pa.schema(
-            [one.with_type(pa.string()) if one.name in self.dictionaries else one for one in data.schema]
-        )
-        made = self._layout(schema).reduce(data)
-        return made.replace_schema_metadata({_MADE_OF: schema.serialize().to_pybytes()})
+    def prepare(self, data: pa.RecordBatch, kept: pa.BooleanArray | None = None) -> pa.RecordBatch:
+        schema = data.schema
+        if self.dictionaries:
+            schema = pa.schema([one.with_type(pa.string()) if one.name in self.dictionaries else one for one in schema])
+        made = self._layout(schema).reduce(data, kept)
+        return made.replace_schema_metadata({_MADE_OF: _serialized(schema)})
 
     def run(self, streams: Sequence[Iterator[Marked]], context: RunContext) -> Iterator[Marked]:
         (stream,) = streams
@@ -110,7 +111,7 @@ class GroupBy(Transform):
         return f"group_by({keys}).agg({', '.join(f'{name}={each!r}' for name, each in self.aggregates)})"
 
     def _layout(self, schema: pa.Schema) -> Layout:
-        return Layout(self.keys, self.aggregates, schema)
+        return _layout_of(self.keys, self.aggregates, schema)
 
     def _of_no_rows(self, context: RunContext) -> Iterator[Marked]:
         """Yield the one row that there is without keys, even of nothing."""
@@ -125,3 +126,14 @@ class GroupBy(Transform):
         layout = self._layout(schema)
         nothing = pa.RecordBatch.from_pylist([], schema=schema)
         yield Marked(layout.finish(layout.reduce(nothing)), Mark())
+
+
+# Each batch asks for the same one.
+@lru_cache(maxsize=64)
+def _layout_of(keys: tuple[Expr, ...], aggregates: tuple[tuple[str, Aggregate], ...], schema: pa.Schema) -> Layout:
+    return Layout(keys, aggregates, schema)
+
+
+@lru_cache(maxsize=64)
+def _serialized(schema: pa.Schema) -> bytes:
+    return bytes(schema.serialize().to_pybytes())

@@ -27,6 +27,8 @@ from streamframe.transforms.select import computed_field, output_name
 FIRST = "first"
 # The tables that Arrow needs meanwhile take several times the bytes of its input.
 _REDUCED_ROWS = 65_536
+# The kernels need each column in one piece: a copy, which is not worth its memory where there are many groups.
+_COPIED_BYTES = 1 << 20
 _WIDE_INTEGER = pa.decimal128(38, 0)
 # What Acero wants to know: columns, function, options, name of the result.
 _Step = tuple[str | list[str], str, Any, str]
@@ -90,8 +92,18 @@ class Layout:
         """The columns of the partials behind the keys."""
         return tuple(dict.fromkeys(each for _, parts in self._results for each in parts))
 
-    def reduce(self, data: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the partials of one input batch; a group of a large batch may be in more than one."""
+    def reduce(self, data: pa.RecordBatch, kept: pa.BooleanArray | None = None) -> pa.RecordBatch:
+        """Return the partials of one input batch; a group of a large batch may be in more than one.
+
+        Only rows count that are `kept`. Where the kernels take that, none of them is copied.
+        """
+        if kept is not None:
+            # What is computed might fail on a row that was left out.
+            plain = all(expr.column is not None for expr in self._exprs)
+            made = self._by_kernel(evaluate_all(self._exprs, data), kept) if plain else None
+            if made is not None:
+                return made
+            data = data.filter(kept)
         values = evaluate_all(self._exprs, data)
         made = self._by_kernel(values)
         if made is not None:
@@ -102,21 +114,24 @@ class Layout:
             pieces.append(self._by_arrow(piece, min(_REDUCED_ROWS, data.num_rows - start), start))
         return pieces[0] if len(pieces) == 1 else pa.concat_batches(alike(pieces))
 
-    def _by_kernel(self, values: Sequence[pa.Array]) -> pa.RecordBatch | None:
+    def _by_kernel(self, values: Sequence[pa.Array], kept: pa.BooleanArray | None = None) -> pa.RecordBatch | None:
         """Return the partials of some rows; None if that takes Arrow."""
         keys = values[: len(self.keys)]
-        groups = Groups.of([key.indices if pa.types.is_dictionary(key.type) else key for key in keys])
+        groups = Groups.of([key.indices if pa.types.is_dictionary(key.type) else key for key in keys], kept)
         if groups is None:
             return None
-        columns = {name: _key(key.take(pa.array(groups.firsts))) for name, key in zip(self.keys, keys, strict=True)}
+        wanted: list[tuple[str, pa.Array | None]] = []
         for each in self.reductions:
             operand = None if each.operand is None or each.dtype is None else values[each.operand]
             if operand is not None and each.function != "count":
                 operand = _cast(operand, each.dtype)
-            made = groups.reduce(each.function if operand is not None else "count", operand)
-            if made is None:
-                return None
-            columns[each.name] = made
+            wanted.append((each.function if operand is not None else "count", operand))
+        made = groups.reduce(wanted)
+        if made is None:
+            return None
+        firsts = pa.array(groups.firsts)
+        columns = {name: _key(key.take(firsts)) for name, key in zip(self.keys, keys, strict=True)}
+        columns |= {each.name: array for each, array in zip(self.reductions, made, strict=True)}
         columns[FIRST] = pa.array(groups.firsts.astype(np.int64))
         return pa.RecordBatch.from_pydict(columns)
 
@@ -150,6 +165,9 @@ class Layout:
     def merge(self, partials: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
         """Return the partials of all that these are partials of."""
         table = pa.Table.from_batches(alike(partials))
+        merged = self._merged_by_kernel(table) if self.keys and table.nbytes <= _COPIED_BYTES else None
+        if merged is not None:
+            return merged
         steps: list[_Step] = []
         for each in self.reductions:
             function = "sum" if each.function == "count" else each.function
@@ -160,6 +178,21 @@ class Layout:
         if self.keys:
             steps.append((FIRST, "min", None, FIRST))
         return _grouped(table, self.keys, steps)
+
+    def _merged_by_kernel(self, table: pa.Table) -> pa.RecordBatch | None:
+        """Return the partials of partials; None if that takes Arrow."""
+        columns = dict(zip(table.column_names, (_single(column) for column in table.columns), strict=True))
+        groups = Groups.of([columns[key] for key in self.keys])
+        if groups is None:
+            return None
+        functions = {each.name: "sum" if each.function == "count" else each.function for each in self.reductions}
+        functions[FIRST] = "min"
+        made = groups.reduce([(function, columns[name]) for name, function in functions.items()])
+        if made is None:
+            return None
+        firsts = pa.array(groups.firsts)
+        taken = {key: columns[key].take(firsts) for key in self.keys}
+        return pa.RecordBatch.from_pydict({**taken, **dict(zip(functions, made, strict=True))})
 
     def finish(self, partials: pa.RecordBatch) -> pa.RecordBatch:
         """Return the results, of partials with one row a group.
@@ -187,6 +220,10 @@ def alike(partials: Sequence[pa.RecordBatch]) -> Sequence[pa.RecordBatch]:
     wide = [_WIDE_INTEGER if len(found) > 1 else next(iter(found)) for found in kinds]
     schema = pa.schema([field.with_type(kind) for field, kind in zip(schema, wide, strict=True)])
     return [each.cast(schema) for each in partials]
+
+
+def _single(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _grouped(table: pa.Table, keys: list[str], steps: Sequence[_Step]) -> pa.RecordBatch:

@@ -405,3 +405,54 @@ def test_partials_of_few_rows_do_not_pile_up():
             assert layout.finish(merged).to_pydict() == {"k": ["a", "b"], "n": [3000, 3000]}
     finally:
         run.close()
+
+
+# ------------------------------------------------------- behind a filter
+
+FILTERED = pa.table(
+    {
+        "text": ["a", "b", None, "a", "c", "b"] * 4,
+        "number": pa.array([1, None, 3, 1, 1 << 40, None] * 4),
+        "near": pa.array([3, 4, None, 3, 4, 4] * 4, pa.int16()),
+        "value": pa.array([None if row % 5 == 2 else row for row in range(24)]),
+        "real": pa.array([None if row % 7 == 2 else row / 3 for row in range(24)]),
+        "asked": pa.array([None if row % 6 == 1 else row for row in range(24)]),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "keys", [["text"], ["number"], ["near"], ["near", "text"], ["text", "number", "near"], ["real"]]
+)
+@pytest.mark.parametrize("most", [-1, 0, 3, 17, 100])
+def test_groups_behind_a_filter_are_those_of_the_rows_that_pass(keys, most):
+    """Whatever the share of rows that pass, and wherever the condition is null."""
+    made = (
+        sf.from_arrow(FILTERED)
+        .rebatch(rows=9)
+        .filter(sf.col("asked") <= most)
+        .group_by(*keys)
+        .agg(
+            n=sf.count(), total=("value", "sum"), known=("real", "count"), least=("near", "min"), mean=("real", "mean")
+        )
+        .to_arrow()
+    )
+    passing = FILTERED.filter([asked is not None and asked <= most for asked in FILTERED["asked"].to_pylist()])
+    expected = sf.from_arrow(passing).rebatch(rows=9).group_by(*keys).agg(
+        n=sf.count(), total=("value", "sum"), known=("real", "count"), least=("near", "min"), mean=("real", "mean")
+    )  # fmt: skip
+    assert made.equals(expected.to_arrow())
+
+
+def test_nothing_is_computed_of_a_row_that_was_filtered_out():
+    numbers = sf.from_arrow({"text": ["1", "x", "3"], "n": [1, 2, 3]})
+    made = numbers.filter(sf.col("n") != 2).group_by("n").agg(total=(sf.col("text").cast("int64"), "sum"))
+    with pytest.raises(sf.DecodeError, match="x"):
+        numbers.group_by("n").agg(total=(sf.col("text").cast("int64"), "sum")).to_arrow()
+    assert made.to_arrow().to_pylist() == [{"n": 1, "total": 1}, {"n": 3, "total": 3}]
+
+
+def test_an_error_of_the_filter_below_names_the_filter():
+    numbers = sf.from_arrow({"text": ["1", "x"]})
+    with pytest.raises(sf.DecodeError, match="step 2 of 3: filter"):
+        numbers.filter(sf.col("text").cast("int64") > 0).group_by("text").agg(n=sf.count()).to_arrow()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pyarrow as pa
 
-from streamframe.formats.parquet.chunks import span
 from streamframe.formats.parquet.footer import Footer
 from streamframe.native.arrays import TextRoom
 from streamframe.native.kernels import Trust
@@ -52,19 +50,14 @@ class Kernel:
         if form is None or not self._trust[name]:
             return None
         (chunk,) = self._footer.chunks(group, (name,))
-        extent = _extent_of(chunk)
-        if not ColumnChunk.knows(extent.codec) or chunk.file_path:
+        if not ColumnChunk.knows(chunk.codec) or chunk.elsewhere:
             return None
+        extent = Extent(chunk.start, chunk.end, chunk.codec, chunk.values, chunk.nbytes)
         return ColumnChunk(form, extent, source, room=self._room, name=name, encoded=encoded)
 
     def learn(self, name: str, *, sure: bool) -> None:
         """Take into account whether a chunk of this column could be read."""
         self._trust[name].learn(sure=sure)
-
-
-def _extent_of(chunk: Any) -> Extent:
-    start, end = span(chunk)
-    return Extent(start, end, chunk.compression, chunk.num_values, chunk.total_uncompressed_size)
 
 
 def _form_of(footer: Footer, column: pa.Field) -> Form | None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from streamframe.batch import held_bytes, rows_without_columns
 from streamframe.errors import DecodeError, StreamError
 from streamframe.formats.image import FileImage
-from streamframe.formats.parquet.chunks import image_of
+from streamframe.formats.parquet.chunks import Chunk, image_of
 from streamframe.formats.parquet.columns import ArrowColumns, ColumnReader, KernelColumn
 from streamframe.formats.parquet.footer import Footer
 from streamframe.formats.parquet.kernel import Kernel
@@ -75,7 +75,7 @@ class RowGroup:
         self._weight = weight
         self._kernel = kernel
         self.rows: int = footer.metadata.row_group(index).num_rows
-        self._chunks: list[Any] = footer.chunks(index, frozenset(schema.names))
+        self._chunks = footer.chunks(index, frozenset(schema.names))
         encoded = [
             name
             for name in schema.names
@@ -83,8 +83,8 @@ class RowGroup:
             if name in dictionaries and "." not in name and all(map(_is_encoded, footer.chunks(index, (name,))))
         ]
         self._schema = _with_dictionaries(schema, encoded)
-        self.uncompressed_bytes: int = sum(chunk.total_uncompressed_size for chunk in self._chunks)
-        self.compressed_bytes: int = sum(chunk.total_compressed_size for chunk in self._chunks)
+        self.uncompressed_bytes: int = sum(chunk.nbytes for chunk in self._chunks)
+        self.compressed_bytes: int = sum(chunk.end - chunk.start for chunk in self._chunks)
         self._image: FileImage | None = None
         self._readers: list[ColumnReader] | None = None
         self._slice_rows: int = self.rows
@@ -233,12 +233,11 @@ class RowGroup:
         return DecodeError("the row group was closed while it was read", source=self.label)
 
 
-def _is_encoded(chunk: Any) -> bool:
+def _is_encoded(chunk: Chunk) -> bool:
     """Tell whether hardly any value of a chunk is written plainly, in four bytes and more, and few differ."""
-    if not chunk.has_dictionary_page:
+    if chunk.dictionary_bytes is None:
         return False
-    light = chunk.total_uncompressed_size <= _ENCODED_VALUE_BYTES * chunk.num_values
-    return bool(light and chunk.data_page_offset - chunk.dictionary_page_offset <= _DICTIONARY_BYTES)
+    return chunk.nbytes <= _ENCODED_VALUE_BYTES * chunk.values and chunk.dictionary_bytes <= _DICTIONARY_BYTES
 
 
 def _with_dictionaries(schema: pa.Schema, names: list[str]) -> pa.Schema:
