@@ -94,6 +94,13 @@ def test_an_interrupt_ends_what_is_stalled_also_where_polars_is_imported(code, n
     assert time.monotonic() - start < 5
 
 
+def reply_to(message, client):
+    """Return the reply to a message: where a kernel is slow to start, it is asked twice whether it is there."""
+    while (reply := client.get_shell_msg(timeout=20))["parent_header"]["msg_id"] != message:
+        pass
+    return reply
+
+
 @pytest.mark.slow
 def test_an_interrupt_in_a_notebook_ends_a_stalled_cell_and_the_next_one_works():
     asked = threading.Event()
@@ -110,13 +117,12 @@ def test_an_interrupt_in_a_notebook_ends_a_stalled_cell_and_the_next_one_works()
             assert asked.wait(30)
             start = time.monotonic()
             manager.interrupt_kernel()
-            reply = client.get_shell_msg(timeout=20)
+            reply = reply_to(message, client)
             taken = time.monotonic() - start
-            assert reply["parent_header"]["msg_id"] == message
             assert reply["content"]["ename"] == "KeyboardInterrupt"
             assert taken < 5  # 1 s is promised; a loaded machine may be slow to schedule
-            client.execute(f"rows = sf.read_csv('{healthy}/a.csv').count()\nassert rows == 500_000")
-            assert client.get_shell_msg(timeout=20)["content"]["status"] == "ok"
+            message = client.execute(f"rows = sf.read_csv('{healthy}/a.csv').count()\nassert rows == 500_000")
+            assert reply_to(message, client)["content"]["status"] == "ok"
             print(f"\ninterrupted after {taken:.3f} s")  # noqa: T201
         finally:
             client.stop_channels()
