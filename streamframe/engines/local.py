@@ -96,7 +96,7 @@ class LocalRun:
         self._resumes = start is not None
         self.start = Mark() if start is None else start.mark
         self.rejected = Rejected(self.start)
-        self._identities = Identities(self.start.scan, () if start is None else start.source)
+        self._identities = Identities(*((0, (), ()) if start is None else (start.mark.scan, start.source, start.before)))
         # Around the last batch that was handed over; at its start lie rows that were handed over by another run.
         self._before = self._mark = self.start
         self._skip = 0 if start is None else start.skip
@@ -111,6 +111,7 @@ class LocalRun:
         self._stream: Iterator[Marked] = iter(())
         try:
             self._schemas = Schemas(self._open_sources(plan))
+            self._identities.require_same_before(plan, self)
             schema = self._checked_schema(plan, self._schemas)
             taken = frozenset() if schema is None or dictionaries is None else dictionaries(schema)
             self._stream = self._build(optimizer(plan, self._schemas, taken))
@@ -136,7 +137,8 @@ class LocalRun:
         left = 0 if rows is None else self._latest_rows - rows
         mark, skip = (self._before, self._skipped + self._latest_rows - left) if left else (self._mark, self._skip)
         before = self._rows_by_others + self._rows - left
-        return Checkpoint(plan_lines(self._plan), self._identities.at(mark), mark, skip, before)
+        lines, others = self._identities.at(mark), self._identities.before(mark)
+        return Checkpoint(plan_lines(self._plan), lines, mark, skip, before, others)
 
     def origin(self) -> Origin:
         """Return where the rows come from that were handed over so far, without I/O."""

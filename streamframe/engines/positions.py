@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from streamframe.batch import Mark
-from streamframe.engines.steps import in_reading_order
+from streamframe.engines.steps import in_reading_order, scans_of
 from streamframe.errors import PlanError
 from streamframe.plan.checkpoint import require_same_lines
+from streamframe.plan.context import RunContext
 from streamframe.plan.node import Node
 from streamframe.plan.source import OpenSource
 
@@ -19,11 +20,14 @@ class Identities:
         The scan in which the run starts.
     start : tuple of str
         What was read of it before, by an earlier run.
+    before : tuple of tuple of str
+        And of each scan before that one.
     """
 
-    def __init__(self, scan: int, start: tuple[str, ...]) -> None:
+    def __init__(self, scan: int, start: tuple[str, ...], before: tuple[tuple[str, ...], ...]) -> None:
         self._scan = scan
         self._start = start
+        self._before = before
         self._opened: dict[int, OpenSource] = {}
         self._found: dict[int, list[str]] = {}
 
@@ -45,11 +49,27 @@ class Identities:
             return self._start if mark.scan == self._scan else ()
         return self._up_to(mark.scan, mark.part + 1)
 
+    def before(self, mark: Mark) -> tuple[tuple[str, ...], ...]:
+        """Return the lines of each scan before that of the mark."""
+        return tuple(map(self._whole, range(mark.scan)))
+
+    def require_same_before(self, plan: Node, context: RunContext) -> None:
+        """Raise `ResumeError` if a scan that the earlier run has read to its end would be another one now."""
+        for lines, scan in zip(self._before, scans_of(plan), strict=False):
+            if any(lines):
+                with scan.source.open(context) as opened:
+                    require_same_lines("source", lines, tuple(map(opened.identity, range(len(lines)))))
+
     def known(self) -> tuple[str, ...]:
         """Return a line for each part that was opened so far, in all scans, and by the earlier run; no I/O."""
         found = {scan: dict(source.known_identities()) for scan, source in self._opened.items()}
         found.setdefault(self._scan, {}).update(enumerate(self._start))
         return tuple(parts[part] for _, parts in sorted(found.items()) for part in sorted(parts))
+
+    def _whole(self, scan: int) -> tuple[str, ...]:
+        if scan in self._opened:
+            return self._up_to(scan, 1 + max(self._opened[scan].known_identities(), default=-1))
+        return self._before[scan] if scan < len(self._before) else ()
 
     def _up_to(self, scan: int, parts: int) -> tuple[str, ...]:
         found, source = self._found.setdefault(scan, []), self._opened[scan]

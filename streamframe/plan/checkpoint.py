@@ -37,6 +37,8 @@ class Checkpoint:
         Rows of the result that were handed over behind it.
     rows : int
         Rows that were handed over in all, of this run and those before it.
+    before : tuple of tuple of str
+        What was read of each scan before the one that the mark is in, which was read to its end.
     """
 
     plan: tuple[str, ...]
@@ -44,6 +46,7 @@ class Checkpoint:
     mark: Mark
     skip: int = 0
     rows: int = 0
+    before: tuple[tuple[str, ...], ...] = ()
 
     def to_json(self) -> str:
         """Return it as JSON, which `from_json` and `iter_batches` take."""
@@ -65,12 +68,14 @@ class Checkpoint:
                     f"this checkpoint is of version {found['streamframe']}, and only {_VERSION} is known",
                     hint="start from the beginning.",
                 )
-            mark = dict(found["mark"])
-            steps = tuple((int(number), int(state)) for number, state in mark.pop("steps"))
-            numbers = {name: int(mark[name]) for name in ("part", "token", "rows", "scan")}
-            numbers |= {name: int(mark.get(name, 0)) for name in ("rejected", "nulled")}
+            told = dict(found["mark"])
+            steps = tuple((int(number), int(state)) for number, state in told.pop("steps"))
+            numbers = {name: int(told[name]) for name in ("part", "token", "rows", "scan")}
+            numbers |= {name: int(told.get(name, 0)) for name in ("rejected", "nulled")}
             lines = {name: tuple(map(str, found[name])) for name in ("plan", "source")}
-            return cls(**lines, mark=Mark(**numbers, steps=steps), skip=int(found["skip"]), rows=int(found["rows"]))
+            before = tuple(tuple(map(str, scan)) for scan in found.get("before", ()))
+            mark = Mark(**numbers, steps=steps)
+            return cls(**lines, mark=mark, skip=int(found["skip"]), rows=int(found["rows"]), before=before)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ResumeError(
                 "this is not a checkpoint of streamframe", hint="pass what checkpoint() has returned, or its to_json()."
