@@ -96,7 +96,9 @@ class LocalRun:
         self._resumes = start is not None
         self.start = Mark() if start is None else start.mark
         self.rejected = Rejected(self.start)
-        self._identities = Identities(*((0, (), ()) if start is None else (start.mark.scan, start.source, start.before)))
+        self._identities = Identities(
+            *((0, (), ()) if start is None else (start.mark.scan, start.source, start.before))
+        )
         # Around the last batch that was handed over; at its start lie rows that were handed over by another run.
         self._before = self._mark = self.start
         self._skip = 0 if start is None else start.skip
