@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,14 @@ OTHERS = {
     pa.dictionary(pa.int8(), pa.string()): st.sampled_from(["a", "b", "c"]),
     pa.null(): st.none(),
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_rows_are_the_kernels_too() -> Iterator[None]:
+    """Else Arrow would write files as small as these."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streamframe.formats.parquet.encoding._SMALL_FILE_BYTES", 0)
+        yield
 
 
 def written(batches: Sequence[pa.RecordBatch], **options: Any) -> pa.Buffer:

@@ -2,7 +2,8 @@
 
 Rules: small row groups make a file slow to write and to read, so batches wait until they are worth
 one; what waits is held against the budget. Its columns are encoded side by side while the next one is
-gathered, and written in order into an object of ours that never seeks.
+gathered, and written in order into an object of ours that never seeks. A file of few rows is Arrow's as a whole: of
+each column, the kernel's call takes longer than its rows.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from streamframe.batch import held_bytes
 from streamframe.errors import SchemaError
@@ -31,6 +33,8 @@ MAX_ROW_GROUP_ROWS = 1 << 20
 COMPRESSIONS = ("snappy", "zstd", "gzip", "lz4", "brotli", "none")
 # One is gathered, one is encoded, and the next blocks live beside them.
 _ROW_GROUPS_PER_BUDGET = 6
+# Where both take about as long.
+_SMALL_FILE_BYTES = 512 << 10
 
 
 @dataclass(frozen=True)
@@ -72,21 +76,23 @@ class _ParquetEncoder(Encoder):
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
         self._waiting_rows = 0
-        for_arrow: dict[str, Any] = {
+        self._for_arrow: dict[str, Any] = {
             "compression": encoding.compression,
             "compression_level": encoding.level,
             **encoding.options.for_writer(schema),
         }
         try:
-            frame = FileFrame(schema, dict(encoding.options.metadata), for_arrow)
+            self._frame = FileFrame(schema, dict(encoding.options.metadata), self._for_arrow)
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
             raise SchemaError(
                 f"Parquet cannot hold these columns: {first_line(error)}",
                 source=file.label,
                 hint="cast or drop the column that Parquet has no type for.",
             ) from error
-        self._chunk_options = [_chunk_options(encoding, field, for_arrow) for field in schema]
-        self._file = FileWriter(file, frame)
+        self._encoding = encoding
+        self._target = file
+        self._chunk_options: list[ChunkOptions] = []
+        self._file: FileWriter | None = None
         self._columns: InOrder[_Made] = context.in_order(self._put)
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -101,9 +107,12 @@ class _ParquetEncoder(Encoder):
         self._columns.finish()
 
     def finish(self) -> None:
+        if self._file is None and 0 < self._waiting_bytes <= _SMALL_FILE_BYTES:
+            self._write_small()
+            return
         self.flush()
         self._columns.finish()
-        self._file.finish()
+        self._writer().finish()
 
     def abort(self) -> None:
         self._columns.abort()
@@ -117,6 +126,7 @@ class _ParquetEncoder(Encoder):
         columns = [[batch.column(place) for batch in batches] for place in range(len(self._schema) if rows else 0)]
         batches.clear()
         self._hold.resize(0)
+        self._writer()
         for place, arrays in enumerate(columns):
             last = place == len(columns) - 1
             nbytes = sum(each.get_total_buffer_size() for each in arrays)
@@ -133,6 +143,24 @@ class _ParquetEncoder(Encoder):
         if self._waiting_bytes >= self._target_bytes or self._waiting_rows >= MAX_ROW_GROUP_ROWS:
             self.flush()
 
+    def _writer(self) -> FileWriter:
+        if self._file is None:
+            self._chunk_options = [_chunk_options(self._encoding, field, self._for_arrow) for field in self._schema]
+            self._file = FileWriter(self._target, self._frame)
+        return self._file
+
+    def _write_small(self) -> None:
+        rows = pa.Table.from_batches([_without_dictionaries(batch, self._schema) for batch in self._waiting])
+        # Not into the file itself: a writer that fails ends its file all the same.
+        sink = pa.BufferOutputStream()
+        with pq.ParquetWriter(sink, self._schema, **self._for_arrow) as writer:
+            writer.write_table(rows, row_group_size=rows.num_rows)
+            if self._encoding.options.metadata:
+                writer.add_key_value_metadata(dict(self._encoding.options.metadata))
+        self._target.write(sink.getvalue())
+        self._waiting.clear()
+        self._hold.resize(0)
+
     def _encoded(self, place: int, arrays: list[pa.Array], rows: int) -> _Made:
         field = self._schema.field(place)
         try:
@@ -148,9 +176,9 @@ class _ParquetEncoder(Encoder):
             arrays.clear()
 
     def _put(self, made: _Made) -> None:
-        self._file.add(made.chunks)
+        self._writer().add(made.chunks)
         if made.rows:
-            self._file.end_row_group(made.rows)
+            self._writer().end_row_group(made.rows)
 
 
 class _Made(NamedTuple):
@@ -159,6 +187,15 @@ class _Made(NamedTuple):
     chunks: list[Chunk]
     # Of the row group, if this is its last column.
     rows: int
+
+
+def _without_dictionaries(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return a batch with the columns of a schema, of which text may have come as dictionaries."""
+    columns = [
+        column.dictionary_decode() if pa.types.is_dictionary(column.type) and column.type != field.type else column
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _chunk_options(encoding: ParquetEncoding, field: pa.Field, for_arrow: dict[str, Any]) -> ChunkOptions:
