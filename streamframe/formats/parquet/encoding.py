@@ -84,11 +84,7 @@ class _ParquetEncoder(Encoder):
         try:
             self._frame = FileFrame(schema, dict(encoding.options.metadata), self._for_arrow)
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-            raise SchemaError(
-                f"Parquet cannot hold these columns: {first_line(error)}",
-                source=file.label,
-                hint="cast or drop the column that Parquet has no type for.",
-            ) from error
+            raise self._cannot_hold(error) from error
         self._encoding = encoding
         self._target = file
         self._chunk_options: list[ChunkOptions] = []
@@ -153,13 +149,23 @@ class _ParquetEncoder(Encoder):
         rows = pa.Table.from_batches([_without_dictionaries(batch, self._schema) for batch in self._waiting])
         # Not into the file itself: a writer that fails ends its file all the same.
         sink = pa.BufferOutputStream()
-        with pq.ParquetWriter(sink, self._schema, **self._for_arrow) as writer:
-            writer.write_table(rows, row_group_size=rows.num_rows)
-            if self._encoding.options.metadata:
-                writer.add_key_value_metadata(dict(self._encoding.options.metadata))
+        try:
+            with pq.ParquetWriter(sink, self._schema, **self._for_arrow) as writer:
+                writer.write_table(rows, row_group_size=rows.num_rows)
+                if self._encoding.options.metadata:
+                    writer.add_key_value_metadata(dict(self._encoding.options.metadata))
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+            raise self._cannot_hold(error) from error
         self._target.write(sink.getvalue())
         self._waiting.clear()
         self._hold.resize(0)
+
+    def _cannot_hold(self, error: pa.ArrowException) -> SchemaError:
+        return SchemaError(
+            f"Parquet cannot hold these columns: {first_line(error)}",
+            source=self._label,
+            hint="cast or drop the column that Parquet has no type for.",
+        )
 
     def _encoded(self, place: int, arrays: list[pa.Array], rows: int) -> _Made:
         field = self._schema.field(place)
