@@ -21,7 +21,14 @@ _FOLDER = Path(__file__).parent
 # Of pieces on end that a kernel could not read; each has cost some time.
 _MOST_REFUSALS = 8
 # Those that are there twice, the second time for processors that look at more bytes at once.
-_WIDE = ("sf_count", "sf_csv_end_of_records", "sf_csv_decode")
+_WIDE = (
+    "sf_count",
+    "sf_csv_end_of_records",
+    "sf_csv_decode",
+    "sf_parquet_chunk_bytes",
+    "sf_parquet_read",
+    "sf_parquet_close",
+)
 _LEAST_POWER, _MOST_POWER = -342, 308
 
 

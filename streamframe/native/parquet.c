@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "bits.h"
 #include "crc.h"
 #include "parquet_page.h"
 #include "snappy.h"
@@ -70,12 +71,6 @@ void sf_parquet_close(struct chunk *chunk) {
     chunk->page_room = chunk->page_rows = chunk->behind = chunk->has_dictionary = 0;
 }
 
-static inline uint64_t word_at(const uint8_t *at) {
-    uint64_t word;
-    memcpy(&word, at, 8);
-    return word;
-}
-
 static inline uint32_t length_at(const uint8_t *at) {
     uint32_t length;
     memcpy(&length, at, 4);
@@ -107,23 +102,6 @@ static bool next_run(struct runs *runs) {
         runs->at += bytes;
     }
     return runs->left > 0;
-}
-
-static inline __attribute__((always_inline)) void unpack_as(
-    const int width, const uint8_t *at, int64_t bit, int64_t count, uint32_t *out) {
-    const uint64_t mask = (1ull << width) - 1;
-    for (int64_t i = 0; i < count; i++, bit += width) {
-        out[i] = (uint32_t)(word_at(at + (bit >> 3)) >> (bit & 7) & mask);
-    }
-}
-
-static void unpack(int width, const uint8_t *at, int64_t bit, int64_t count, uint32_t *out) {
-    switch (width) {
-#define AS(w) case w: unpack_as(w, at, bit, count, out); return;
-        AS(1) AS(2) AS(3) AS(4) AS(5) AS(6) AS(7) AS(8) AS(9) AS(10) AS(11) AS(12) AS(13) AS(14) AS(15) AS(16)
-#undef AS
-        default: unpack_as(width, at, bit, count, out);
-    }
 }
 
 static bool read_numbers(struct runs *runs, int64_t count, uint32_t *out) {
@@ -331,17 +309,30 @@ static void look_up(const struct chunk *chunk, const uint32_t *indices, int64_t 
     }
 }
 
-/* Move the values at the front of some rows to the rows that have one. */
+/* Below so many rows on end, they are moved one by one. */
+enum { FEW_ROWS = 8 };
+
+/* Move the values at the front of some rows to the rows that have one: from the last on, those on end at once. */
 static inline __attribute__((always_inline)) void spread_as(
     const int width, uint8_t *out, const uint64_t *bits, int64_t rows, int64_t valid) {
-    for (int64_t row = rows - 1; row >= 0; row--) {
-        const bool is = bits[row >> 6] >> (row & 63) & 1;
-        if (is) {
-            valid--;
-            if (valid == row) return;
-            memcpy(out + row * width, out + valid * width, (size_t)width);
+    int64_t row = rows;
+    while (valid < row) {
+        /* The rows up to this one in its word, the last of them at the top. */
+        const int64_t there = ((row - 1) & 63) + 1;
+        const uint64_t word = bits[(row - 1) >> 6] << (64 - there), other = word >> 63 ? ~word : word;
+        int64_t some = other ? __builtin_clzll(other) : 64;
+        some = some < there ? some : there;
+        row -= some;
+        uint8_t *to = out + row * width;
+        if (!(word >> 63)) {
+            memset(to, 0, (size_t)(some * width));
+            continue;
+        }
+        valid -= some;
+        if (some >= FEW_ROWS) {
+            memmove(to, out + valid * width, (size_t)(some * width));
         } else {
-            memset(out + row * width, 0, (size_t)width);
+            for (int64_t i = some - 1; i >= 0; i--) memcpy(to + i * width, out + (valid + i) * width, (size_t)width);
         }
     }
 }

@@ -12,7 +12,11 @@ enum { SNAPPY_SLACK = 64 };
 /* A copy of 1 to 64 bytes from `back` bytes before, which may overlap: then it repeats. */
 static inline void snappy_copy(uint8_t *to, int64_t back, int64_t length) {
     const uint8_t *from = to - back;
-    if (back >= 16) {
+    if (back >= 64) {
+        /* By halves, whatever the length: the turns of a loop would be foretold wrongly at every other copy. */
+        memcpy(to, from, 32);
+        if (length > 32) memcpy(to + 32, from + 32, 32);
+    } else if (back >= 16) {
         for (int64_t at = 0; at < length; at += 16) memcpy(to + at, from + at, 16);
     } else if (back >= 8) {
         for (int64_t at = 0; at < length; at += 8) memcpy(to + at, from + at, 8);

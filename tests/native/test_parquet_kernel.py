@@ -10,6 +10,7 @@ import io
 import random
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from streamframe.formats.parquet.footer import Footer
 from streamframe.formats.parquet.kernel import Kernel
+from streamframe.native.kernels import library
 from tests.native.test_csv_kernel import EXAMPLES
 
 MOMENTS = st.integers(-(2**40), 2**40)
@@ -126,6 +128,35 @@ def test_indices_and_a_dictionary_are_the_text(file, pieces):
     if made is not None:
         assert made.type == pa.dictionary(pa.int32(), pa.string())
         assert made.cast(pa.string()).equals(column)
+
+
+@pytest.fixture(params=["narrow", "as wide as it gets"])
+def form(request, monkeypatch):
+    """Take the kernels that any processor can run, or those that are taken here."""
+    kernels = library()
+    assert kernels
+    if request.param == "narrow":
+        for name in ("sf_parquet_chunk_bytes", "sf_parquet_read", "sf_parquet_close"):
+            # By its name: what is called otherwise is the widest.
+            narrow, widest = kernels[name], getattr(kernels, name)
+            narrow.restype, narrow.argtypes = widest.restype, widest.argtypes
+            monkeypatch.setattr(kernels, name, narrow)
+
+
+@pytest.mark.parametrize("nulls", [0, 0.03, 0.4])
+@pytest.mark.parametrize("width", range(1, 19))
+def test_numbers_of_a_dictionary_may_have_any_width(form, width, nulls):
+    rng = np.random.default_rng(width)
+    dictionary = rng.integers(-(2**62), 2**62, 2 ** (width - 1) + 1)
+    rows = np.concatenate([dictionary, rng.choice(dictionary, 4_000)])
+    column = pa.array(rows, mask=rng.random(len(rows)) < nulls)
+    file = io.BytesIO()
+    pq.write_table(pa.table({"x": column}), file, dictionary_pagesize_limit=1 << 24, row_group_size=len(rows))
+    data = file.getvalue()
+    metadata = pq.read_metadata(pa.BufferReader(data))
+    made = read(data, metadata, [1, 7, 5_000, 63])
+    assert made is not None
+    assert made.equals(column)
 
 
 RARE = {
