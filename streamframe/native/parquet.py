@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -128,23 +128,33 @@ class ColumnChunk:
 
     def read(self, rows: int) -> pa.Array | None:
         """Return the next rows, or None if that takes Arrow: then ask no more."""
-        made = _Rows(self._form, rows, self._room.forecast(self._name, rows, 1), encoded=self._encoded)
-        done = ctypes.c_int64()
+        made = self._room_for(rows)
+        if not self._fill(made, ctypes.c_int64(), rows):
+            return None
+        self._room.learn(self._name, rows, made.text_bytes)
+        return made.array(self._dictionary_values())
+
+    def _room_for(self, rows: int) -> _Rows:
+        return _Rows(self._form, rows, self._room.forecast(self._name, rows, 1), encoded=self._encoded)
+
+    def _fill(self, made: _Rows, done: ctypes.c_int64, rows: int) -> bool:
+        """Go on until `rows` of `made` are done; False if that takes Arrow."""
         assert self._kernels
+        before = done.value
         while (outcome := self._kernels.sf_parquet_read(self._memory, made.address, rows, ctypes.byref(done))) != DONE:
             if outcome == NO_ROOM:
                 made.make_room(self._chunk.needed)
             elif outcome == _MORE_INPUT:
                 self._bring(self._chunk.needed)
             elif outcome != _UNPACKING or not self._unpack():
-                return None
-        self._room.learn(self._name, rows, made.text_bytes)
-        array = made.array(self._dictionary_values())
-        self._rows_left -= rows
+                return False
+        if self._encoded:
+            self._dictionary_values()
+        self._rows_left -= rows - before
         if self._rows_left <= 0:
             # Chunks of other columns may have to wait long for theirs.
             self._let_go()
-        return array
+        return True
 
     def _bring(self, needed: int) -> None:
         """Have more bytes of the chunk at hand."""
@@ -184,6 +194,21 @@ class ColumnChunk:
 
     def __del__(self) -> None:
         self._let_go()
+
+
+def read_on_end(chunks: Sequence[ColumnChunk], rows: Sequence[int]) -> pa.Array | None:
+    """Return the rows of several chunks of one column as one array; None if that takes Arrow: then ask no more."""
+    first = chunks[0]
+    if first._encoded:
+        # Each has a dictionary of its own.
+        arrays = [chunk.read(some) for chunk, some in zip(chunks, rows, strict=True)]
+        return None if any(array is None for array in arrays) else pa.concat_arrays(arrays)
+    made, done = first._room_for(sum(rows)), ctypes.c_int64()
+    for chunk, some in zip(chunks, rows, strict=True):
+        if not chunk._fill(made, done, done.value + some):
+            return None
+    first._room.learn(first._name, sum(rows), made.text_bytes)
+    return made.array(None)
 
 
 class _Rows:

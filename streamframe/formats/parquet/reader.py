@@ -2,7 +2,7 @@
 
 Rules: no dataset scanner, and no Python file object beneath Arrow. Row groups that the hint
 rules out by their statistics are not read. A row group that would take more than its share of
-the budget is decoded in slices; a smaller one whole, beside its neighbours.
+the budget is decoded in slices; a smaller one whole, beside its neighbours; small ones on end at once.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.columns import require_columns, require_unique
 from streamframe.formats.limits import MAX_SLICE_ROWS
 from streamframe.formats.parquet.footer import Footer, footer_of
+from streamframe.formats.parquet.joined import JoinedBlock
 from streamframe.formats.parquet.kernel import Kernel
 from streamframe.formats.parquet.pruning import matching_row_groups
 from streamframe.formats.parquet.rowgroup import RowGroup, RowWeight
@@ -32,6 +33,8 @@ from streamframe.schema import without_views
 _SLICE_BLOCKS = 4
 # A row group up to so many is decoded whole: unlike slices, row groups can be decoded side by side.
 _WHOLE_BLOCKS = 8
+# Small ones are joined up to so many: what is done for each batch, whatever its size, is done less often.
+_JOINED_BLOCKS = 2
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class _ParquetReader(BlockReader):
         self._weight = RowWeight()
         self._kernel = Kernel(footer)
         self._blocks = self._plan_blocks()
-        self._pending: _SliceBlock | None = None
+        self._pending: _SliceBlock | JoinedBlock | None = None
         self._seen_bytes = 0
         self._started: list[RowGroup] = []
 
@@ -152,10 +155,11 @@ class _ParquetReader(BlockReader):
 
     def next_block(self) -> Block | None:
         block, self._pending = self._pending or next(self._blocks, None), None
-        if block is not None and block.slice_index == 0:
-            block.group.fetch()
-            self._started = [*(group for group in self._started if not group.done), block.group]
-            self._seen_bytes += block.group.compressed_bytes
+        if block is not None and block.begins:
+            for group in block.groups:
+                group.fetch()
+            self._started = [*(group for group in self._started if not group.done), *block.groups]
+            self._seen_bytes += sum(group.compressed_bytes for group in block.groups)
         return block
 
     def close(self) -> None:
@@ -163,7 +167,26 @@ class _ParquetReader(BlockReader):
         for group in list(self._started):
             group.give_up()
 
-    def _plan_blocks(self) -> Iterator[_SliceBlock]:
+    def _plan_blocks(self) -> Iterator[_SliceBlock | JoinedBlock]:
+        small: list[RowGroup] = []
+        for group in self._row_groups():
+            slice_bytes, slice_rows = self._slice_of(group)
+            slices = -(-group.rows // slice_rows)
+            group.plan(slice_rows, slices, slice_bytes)
+            if small and not self._are_small([*small, group]):
+                yield self._joined(small)
+                small = []
+            # The first rows are wanted soon.
+            if group.index != self._groups[0] and self._limit is None and self._are_small([*small, group]):
+                small.append(group)
+                continue
+            for slice_index in range(slices):
+                rows = min(slice_rows, group.rows - slice_index * slice_rows)
+                yield _SliceBlock(group, slice_index, int(rows * self._row_weight(group)), self._part)
+        if small:
+            yield self._joined(small)
+
+    def _row_groups(self) -> Iterator[RowGroup]:
         for index in self._groups:
             group = RowGroup(
                 self._file, self._footer, index, self._schema, self._weight, self._kernel, self._dictionaries
@@ -172,12 +195,24 @@ class _ParquetReader(BlockReader):
                 continue
             if not self._weight.nbytes and self._schema.names:
                 group.probe()
-            slice_bytes, slice_rows = self._slice_of(group)
-            slices = -(-group.rows // slice_rows)
-            group.plan(slice_rows, slices, slice_bytes)
-            for slice_index in range(slices):
-                rows = min(slice_rows, group.rows - slice_index * slice_rows)
-                yield _SliceBlock(group, slice_index, int(rows * self._row_weight(group)), self._part)
+            yield group
+
+    def _are_small(self, groups: list[RowGroup]) -> bool:
+        """Tell whether these may be decoded at once."""
+        return self._weight_of(groups) <= _JOINED_BLOCKS * self._block_bytes and all(
+            group.schema.equals(groups[0].schema) and group.rows < MAX_SLICE_ROWS for group in groups
+        )
+
+    def _weight_of(self, groups: list[RowGroup]) -> int:
+        return sum(int(group.rows * self._row_weight(group)) for group in groups)
+
+    def _joined(self, groups: list[RowGroup]) -> _SliceBlock | JoinedBlock:
+        nbytes = self._weight_of(groups)
+        return (
+            JoinedBlock(groups, nbytes, self._part)
+            if len(groups) > 1
+            else _SliceBlock(groups[0], 0, nbytes, self._part)
+        )
 
     def _slice_of(self, group: RowGroup) -> tuple[int, int]:
         """Return the bytes and the rows of a slice; all of them where the group fits."""
@@ -197,7 +232,9 @@ class _SliceBlock(Block):
 
     def __init__(self, group: RowGroup, slice_index: int, nbytes: int, part: int) -> None:
         self.group = group
+        self.groups = [group]
         self.slice_index = slice_index
+        self.begins = slice_index == 0
         self.nbytes = nbytes
         self.part = part
         self.label = group.label

@@ -23,6 +23,7 @@ from streamframe.formats.parquet.footer import Footer
 from streamframe.formats.parquet.kernel import Kernel
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
+from streamframe.native.parquet import ColumnChunk
 
 _FIRST_ROWS = 16
 # How many times as many rows are asked for, after a batch that was as light as the ones before. More would
@@ -82,7 +83,7 @@ class RowGroup:
             # Arrow's reader is told of paths: one with a dot may be that of two columns.
             if name in dictionaries and "." not in name and all(map(_is_encoded, footer.chunks(index, (name,))))
         ]
-        self._schema = _with_dictionaries(schema, encoded)
+        self.schema = _with_dictionaries(schema, encoded)
         self.uncompressed_bytes: int = sum(chunk.nbytes for chunk in self._chunks)
         self.compressed_bytes: int = sum(chunk.end - chunk.start for chunk in self._chunks)
         self._image: FileImage | None = None
@@ -129,6 +130,35 @@ class RowGroup:
             self.give_up()
             raise
 
+    def trusts(self, rows: int) -> bool:
+        """Tell whether so many rows at once are known not to be too heavy."""
+        return rows <= _WHOLE * self._weight.trusted_rows
+
+    def chunks(self) -> list[ColumnChunk] | None:
+        """Return the chunks of all columns for somebody else to read; None if the kernel does not know them all."""
+        found = []
+        with translated(self.label, self.index):
+            for column in self.schema:
+                chunk = self._chunk(column)
+                if chunk is None:
+                    return None
+                found.append(chunk)
+        return found
+
+    def learn(self, name: str, *, sure: bool) -> None:
+        """Take into account whether the kernel could read a column of `chunks`."""
+        self._kernel.learn(name, sure=sure)
+
+    def weigh(self, rows: pa.RecordBatch) -> None:
+        """Take into account what such rows weigh."""
+        self._weight.learn(rows.num_rows, held_bytes(rows), self._slice_bytes)
+
+    def finish(self) -> None:
+        """Let go of everything: somebody else has read `chunks`."""
+        with self._turn:
+            self._done_slices = self._slices
+            self._let_go()
+
     @property
     def done(self) -> bool:
         """All slices have been decoded."""
@@ -157,7 +187,7 @@ class RowGroup:
         nbytes = 0
         while done < rows and (not pieces or nbytes < 2 * self._slice_bytes):
             some = rows - done
-            if self._schema.names and some > _WHOLE * self._weight.trusted_rows:
+            if self.schema.names and some > _WHOLE * self._weight.trusted_rows:
                 some = self._weight.trusted_rows
             piece = self._read(slice_index, some, last=done + some == rows)
             weight = held_bytes(piece)
@@ -173,7 +203,7 @@ class RowGroup:
 
     def _read(self, slice_index: int, rows: int, *, last: bool) -> pa.RecordBatch:
         """Return the next rows of a slice; with the last ones, each column is left to the next slice."""
-        if not self._schema.names:
+        if not self.schema.names:
             return rows_without_columns(rows)
         with self._turn:
             if self._readers is None and not self._given_up:
@@ -192,7 +222,7 @@ class RowGroup:
                     self._turn.notify_all()
         if self._given_up:
             raise DecodeError("an earlier slice of the row group could not be decoded", source=self.label)
-        return pa.RecordBatch.from_arrays([columns[name] for name in self._schema.names], schema=self._schema)
+        return pa.RecordBatch.from_arrays([columns[name] for name in self.schema.names], schema=self.schema)
 
     def _turn_has_come(self, place: int, slice_index: int) -> bool:
         """Wait until a slice may have a column; False if that will not be."""
@@ -204,15 +234,18 @@ class RowGroup:
         """Return readers of all columns: of each that the kernel knows, and one of the rest."""
         readers: list[ColumnReader] = []
         rest = []
-        for column in self._schema:
-            encoded = pa.types.is_dictionary(column.type)
-            plain = column.with_type(column.type.value_type) if encoded else column
-            chunk = self._kernel.chunk(self.index, plain, self._bytes, encoded=encoded)
+        for column in self.schema:
+            chunk = self._chunk(column)
             if chunk is None:
                 rest.append(column)
             else:
                 readers.append(KernelColumn(chunk, column, self._kernel, self._by_arrow))
         return [*readers, self._by_arrow(rest)] if rest else readers
+
+    def _chunk(self, column: pa.Field) -> ColumnChunk | None:
+        encoded = pa.types.is_dictionary(column.type)
+        plain = column.with_type(column.type.value_type) if encoded else column
+        return self._kernel.chunk(self.index, plain, self._bytes, encoded=encoded)
 
     def _by_arrow(self, columns: Sequence[pa.Field]) -> ArrowColumns:
         if self._image is None and self._file.local_path is None:
