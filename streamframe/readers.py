@@ -234,6 +234,7 @@ def read_csv(
         read ``1.234,5``. Signs beyond ASCII may stand between digits, such as the no-break spaces of French.
     date_format
         How times are written, in the signs of `strptime`: ``"%d.%m.%Y %H:%M"``. ISO 8601 is read as well.
+        Columns of ``dtype="date"`` take it too, if the time of day is midnight or not there.
     schema
         What holds over several files. ``"first"``: the columns and types of the first; a file that
         lacks one, or has it with another type, is an error, as is one that has more columns (of Parquet, ORC and
