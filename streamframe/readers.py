@@ -170,6 +170,7 @@ def read_csv(
     errors: Errors = "raise",
     on_widen: OnWiden = "raise",
     max_record_bytes: int | str | None = None,
+    max_decompression_ratio: float | None = None,
     decimal: str = ".",
     thousands: str | None = None,
     date_format: str | None = None,
@@ -224,11 +225,16 @@ def read_csv(
     max_record_bytes
         The longest record that is held, such as ``"200MB"``; a longer one is a `BudgetError`. Default 64 MiB,
         since what is longer is more likely a quote that nobody closed.
+    max_decompression_ratio
+        How many bytes may come out for each compressed one, as soon as 1 MiB has; more is a `BudgetError`.
+        Default: 10,000, as soon as 1 GiB has, which next to nothing but equal bytes reaches. Memory is bounded
+        without it: it saves the time and the disk that a bomb would take.
     decimal, thousands
         What stands before the fraction of a number, and between its digits: ``decimal=","`` and ``thousands="."``
         read ``1.234,5``. Signs beyond ASCII may stand between digits, such as the no-break spaces of French.
     date_format
         How times are written, in the signs of `strptime`: ``"%d.%m.%Y %H:%M"``. ISO 8601 is read as well.
+        Columns of ``dtype="date"`` take it too, if the time of day is midnight or not there.
     schema
         What holds over several files. ``"first"``: the columns and types of the first; a file that
         lacks one, or has it with another type, is an error, as is one that has more columns (of Parquet, ORC and
@@ -299,6 +305,7 @@ def read_csv(
         errors=errors,
         on_widen=on_widen,
         max_record_bytes=_size(max_record_bytes),
+        max_decompression_ratio=max_decompression_ratio,
         decimal=decimal,
         thousands=thousands,
         date_format=date_format,
@@ -317,6 +324,7 @@ def read_ndjson(
     errors: Errors = "raise",
     on_widen: OnWiden = "raise",
     max_record_bytes: int | str | None = None,
+    max_decompression_ratio: float | None = None,
     schema: SchemaOver = "first",
     hive: bool | Mapping[str, Any] | None = None,
     storage_options: Mapping[str, Any] | None = None,
@@ -357,6 +365,10 @@ def read_ndjson(
     max_record_bytes
         The longest record that is held, such as ``"200MB"``; a longer one is a `BudgetError`. Default 64 MiB,
         since what is longer is more likely a quote that nobody closed.
+    max_decompression_ratio
+        How many bytes may come out for each compressed one, as soon as 1 MiB has; more is a `BudgetError`.
+        Default: 10,000, as soon as 1 GiB has, which next to nothing but equal bytes reaches. Memory is bounded
+        without it: it saves the time and the disk that a bomb would take.
     schema, hive
         What holds over several files, and columns from their paths: as in `read_csv`.
     storage_options
@@ -382,6 +394,7 @@ def read_ndjson(
         errors=errors,
         on_widen=on_widen,
         max_record_bytes=_size(max_record_bytes),
+        max_decompression_ratio=max_decompression_ratio,
         chosen=columns is not None,
     )
     frame = _frame(_files(path, file_format, schema, hive, storage_options))
@@ -546,6 +559,7 @@ def read_lines(
     compression: str | None = "infer",
     errors: Errors = "raise",
     max_record_bytes: int | str | None = None,
+    max_decompression_ratio: float | None = None,
     hive: bool | Mapping[str, Any] | None = None,
     storage_options: Mapping[str, Any] | None = None,
     **foreign: Any,
@@ -568,6 +582,10 @@ def read_lines(
     max_record_bytes
         The longest record that is held, such as ``"200MB"``; a longer one is a `BudgetError`. Default 64 MiB,
         since what is longer is more likely a quote that nobody closed.
+    max_decompression_ratio
+        How many bytes may come out for each compressed one, as soon as 1 MiB has; more is a `BudgetError`.
+        Default: 10,000, as soon as 1 GiB has, which next to nothing but equal bytes reaches. Memory is bounded
+        without it: it saves the time and the disk that a bomb would take.
     hive
         Columns from the paths: as in `read_csv`.
     storage_options
@@ -592,7 +610,11 @@ def read_lines(
     """
     refuse(foreign, read_lines)
     file_format = LinesFormat(
-        encoding=encoding, compression=compression, errors=errors, max_record_bytes=_size(max_record_bytes)
+        encoding=encoding,
+        compression=compression,
+        errors=errors,
+        max_record_bytes=_size(max_record_bytes),
+        max_decompression_ratio=max_decompression_ratio,
     )
     return _frame(_files(path, file_format, "first", hive, storage_options))
 

@@ -27,6 +27,8 @@ PATIENCE_S = 0.2
 # Buffers that wait to be read into again. An allocator would keep as much of what was just freed.
 _MOST_SPARE = 2
 _NEWLINE = 0x0A
+# Logs shrink to a hundredth at best.
+_SUSPICIOUS_RATIO = 200
 
 
 class Piece(NamedTuple):
@@ -209,6 +211,13 @@ class Records(ABC):
     def _endless_hint(self) -> str | None:
         """Return what may be wrong with a record that does not end."""
 
+    def _bomb_hint(self) -> str | None:
+        """Return how much was made of how little, if that is far more than text shrinks by."""
+        ratio = self.stream.offset // max(self.stream.bytes_read, 1)
+        if ratio < _SUSPICIOUS_RATIO:
+            return None
+        return f"it may be a bomb: {ratio:,} bytes came out for each compressed one."
+
     def _read_more(self) -> bool:
         """Read some bytes behind those that are there, growing the buffer if it is full."""
         if self._at_end:
@@ -226,7 +235,7 @@ class Records(ABC):
     def _grow(self) -> None:
         if len(self._data) >= self._max_record_bytes:
             allowed = f"{self._max_record_bytes / 1024**2:,.4g} MiB"
-            endless = self._endless_hint()
+            endless = self._bomb_hint() or self._endless_hint()
             raise BudgetError(
                 f"a record is longer than {allowed}, the most that is held for one",
                 source=self.stream.label,

@@ -1,7 +1,8 @@
 """Take gz, zst, bz2, xz, lz4 and zip off a stream, whole or not at all.
 
 Rules: all members of a file are read; a file that ends inside one raises `TruncatedError`; bytes
-that belong to none raise `DecodeError`. One step makes at most `_STEP_BYTES`, whatever a bomb promises.
+that belong to none raise `DecodeError`. One step makes at most `_STEP_BYTES`, whatever a bomb promises, and all steps
+together no more than `Expansion` allows.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from streamframe.errors import DecodeError, MissingDependencyError, PlanError, StreamError, TruncatedError, did_you_mean
+from streamframe.io.expansion import Expansion
 from streamframe.io.stream import ByteStream, WrappedStream
 from streamframe.io.zipped import ZipDecoder, ZipError, require_one_file
 
@@ -53,9 +55,12 @@ class Codec:
 class DecompressedStream(WrappedStream):
     """What is inside a compressed stream."""
 
-    def __init__(self, inner: ByteStream, codec: Codec) -> None:
+    def __init__(self, inner: ByteStream, codec: Codec, expansion: Expansion | None = None) -> None:
         super().__init__(inner)
         self._codec = codec
+        self._expansion = expansion or Expansion()
+        self._from = inner.offset
+        self._made_bytes = 0
         self._buffer = bytearray(_INPUT_BYTES)
         self._ready = b""  # compressed bytes that no decoder has seen yet
         self._decoder: Decoder | None = None
@@ -83,6 +88,9 @@ class DecompressedStream(WrappedStream):
                 self._ready = self._decoder.unused_data
                 self._decoder = None
             if out:
+                self._made_bytes += len(out)
+                taken_bytes = self._inner.offset - self._from
+                self._expansion.check(taken_bytes, self._made_bytes, self.label, self._codec.name)
                 target[: len(out)] = out
                 return len(out)
         return 0

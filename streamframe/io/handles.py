@@ -11,9 +11,11 @@ import io
 import os
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from streamframe.errors import PlanError, SourceError
+from streamframe.io.expansion import Expansion
 from streamframe.io.location import Location
 from streamframe.io.ranged import RangedFile
 from streamframe.io.stream import ByteStream, WrappedStream
@@ -35,7 +37,7 @@ class Handle:
         self.start = int(file.tell()) if self.seekable else 0
         # Of a file that cannot seek: the stream to go on with, and whether one is out.
         self.parked: ByteStream | None = None
-        self.parked_as: tuple[str | None, str, bool] | None = None
+        self.parked_as: tuple[str | None, str, bool, Expansion | None] | None = None
         self.taken = False
 
     @property
@@ -96,10 +98,18 @@ class HandleLocation(Location):
         return self.handle.seekable
 
     def open_stream(
-        self, *, compression: str | None = "infer", encoding: str = "utf-8", lenient: bool = False
+        self,
+        *,
+        compression: str | None = "infer",
+        encoding: str = "utf-8",
+        lenient: bool = False,
+        expansion: Expansion | None = None,
     ) -> ByteStream:
+        opened = partial(
+            super().open_stream, compression=compression, encoding=encoding, lenient=lenient, expansion=expansion
+        )
         if self.handle.seekable:
-            return super().open_stream(compression=compression, encoding=encoding, lenient=lenient)
+            return opened()
         handle = self.handle
         with handle.lock:
             if handle.taken:
@@ -108,15 +118,15 @@ class HandleLocation(Location):
                     source=self.label,
                     hint="pass a path, or keep the rows with to_arrow() or to_parquet().",
                 )
-            if handle.parked and handle.parked_as != (compression, encoding, lenient):
+            if handle.parked and handle.parked_as != (compression, encoding, lenient, expansion):
                 raise PlanError(
                     f"{self.label} cannot seek, and its start was read with other options",
-                    hint="pass the same compression, encoding and errors each time.",
+                    hint="pass the same compression, encoding, errors and max_decompression_ratio each time.",
                 )
             parked, handle.parked = handle.parked, None
-            handle.parked_as = (compression, encoding, lenient)
+            handle.parked_as = (compression, encoding, lenient, expansion)
             handle.taken = True
-        stream = parked or super().open_stream(compression=compression, encoding=encoding, lenient=lenient)
+        stream = parked or opened()
         return _OneShotStream(stream, handle)
 
     def open_ranged(self) -> RangedFile:

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from streamframe.errors import DecodeError, SourceError, TransportError
 from streamframe.io.compression import GZIP, ZSTD, Codec, DecompressedStream
+from streamframe.io.expansion import Expansion
 from streamframe.io.http_options import HttpOptions, fsspec_options
 from streamframe.io.http_stream import HttpStream
 from streamframe.io.location import Location
@@ -55,17 +56,21 @@ class HttpLocation(Location):
     def _open_raw(self) -> HttpStream:
         return HttpStream(self.label, self.url, self.filesystem(), self.options)
 
-    def _open_content(self, codec: Codec | None) -> ByteStream:
-        return HttpContent(self._open_raw(), codec, html_is_fine=self.format_suffix in (".html", ".htm"))
+    def _open_content(self, codec: Codec | None, expansion: Expansion | None) -> ByteStream:
+        html_is_fine = self.format_suffix in (".html", ".htm")
+        return HttpContent(self._open_raw(), codec, expansion, html_is_fine=html_is_fine)
 
 
 class HttpContent(ByteStream):
     """What is inside a body: the server's coding and the file's compression taken off, no HTML page."""
 
-    def __init__(self, body: HttpStream, codec: Codec | None, *, html_is_fine: bool) -> None:
+    def __init__(
+        self, body: HttpStream, codec: Codec | None, expansion: Expansion | None = None, *, html_is_fine: bool
+    ) -> None:
         super().__init__(body.label)
         self._body = body
         self._codec = codec
+        self._expansion = expansion
         self._html_is_fine = html_is_fine
         self._content: ByteStream | None = None
 
@@ -114,7 +119,7 @@ class HttpContent(ByteStream):
                 raise TransportError(
                     f"{self.label} came with a Content-Encoding {named}, which was not asked for", source=self.label
                 )
-            content = DecompressedStream(content, _CODINGS[coding])
+            content = DecompressedStream(content, _CODINGS[coding], self._expansion)
         if not self._html_is_fine:
             self._refuse_html(content)
         codec = self._codec
@@ -125,7 +130,7 @@ class HttpContent(ByteStream):
             content.unread(head)
             if not codec.starts.match(head):
                 codec = None
-        return DecompressedStream(content, codec) if codec else content
+        return DecompressedStream(content, codec, self._expansion) if codec else content
 
     def _refuse_html(self, content: ByteStream) -> None:
         head = bytearray(_HTML_SNIFF_BYTES)

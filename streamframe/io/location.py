@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import PurePosixPath
 
 from streamframe.io.compression import Codec, DecompressedStream, codec_named, codec_of_suffix
+from streamframe.io.expansion import Expansion
 from streamframe.io.ranged import RangedFile
 from streamframe.io.stream import ByteStream
 from streamframe.io.transcode import TranscodedStream, checked_encoding
@@ -86,7 +87,12 @@ class Location(ABC):
         return (self,)
 
     def open_stream(
-        self, *, compression: str | None = "infer", encoding: str = "utf-8", lenient: bool = False
+        self,
+        *,
+        compression: str | None = "infer",
+        encoding: str = "utf-8",
+        lenient: bool = False,
+        expansion: Expansion | None = None,
     ) -> ByteStream:
         """Open the content, decompressed and as UTF-8.
 
@@ -99,6 +105,8 @@ class Location(ABC):
         lenient
             Bytes that mean nothing in another encoding are passed on as something that is no UTF-8,
             which `transcode.with_escapes` makes visible.
+        expansion
+            How much may come out of what is compressed; None is the default.
 
         Raises
         ------
@@ -110,7 +118,7 @@ class Location(ABC):
         """
         codec = self._codec(compression)
         encoding = checked_encoding(encoding)
-        stream = self._open_content(codec)
+        stream = self._open_content(codec, expansion)
         return stream if encoding == "utf-8" else TranscodedStream(stream, encoding, lenient=lenient)
 
     @property
@@ -134,9 +142,9 @@ class Location(ABC):
     def _open_raw(self) -> ByteStream:
         """Open the bytes as they are."""
 
-    def _open_content(self, codec: Codec | None) -> ByteStream:
+    def _open_content(self, codec: Codec | None, expansion: Expansion | None) -> ByteStream:
         raw = self._open_raw()
-        return DecompressedStream(raw, codec) if codec else raw
+        return DecompressedStream(raw, codec, expansion) if codec else raw
 
     def _codec(self, compression: str | None) -> Codec | None:
         name = self.compression if compression == "infer" else compression

@@ -15,7 +15,7 @@ import pyarrow.csv as pacsv
 from streamframe.errors import DecodeError
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.kernel import Kernel
-from streamframe.formats.csv.locating import located
+from streamframe.formats.csv.locating import located, rejected
 from streamframe.formats.csv.spelling import Spelling
 from streamframe.formats.records import Piece
 from streamframe.formats.rejects import Errors, Salvaged
@@ -77,12 +77,12 @@ class Decoding:
                 convert_options=self._converted,
             )
         except pa.ArrowInvalid as error:
-            raise located(error, piece, self.dialect, self.names, self.schema) from error
+            raise self.refused(error, piece) from error
         if self._grouped:
             try:
                 table = self._with_numbers(table)
             except pa.ArrowInvalid as error:
-                raise self._first_reject(piece) from error
+                raise self.refused(error, piece) from error
         batches = table.to_batches()
         if not batches:
             return self.no_rows
@@ -133,15 +133,18 @@ class Decoding:
             table = table.set_column(at, field, self.spelling.numbers(table.column(at), field.type))
         return table
 
-    def _first_reject(self, piece: Piece) -> DecodeError:
-        first = replace(self, errors="quarantine").salvaged(piece).rejects[0]
-        return DecodeError(
-            first.reason,
-            column=first.column,
-            row=first.row,
-            byte_offset=first.byte_offset,
-            hint=f'pass dtype={{{first.column!r}: "string"}}.',
-        )
+    def refused(self, error: pa.ArrowInvalid, piece: Piece) -> DecodeError:
+        """Return the error to raise for a piece that Arrow has refused: that about its first faulty record.
+
+        Arrow goes by columns, so that it may have told a later record first.
+        """
+        try:
+            rejects = replace(self, errors="quarantine").salvaged(piece).rejects
+        except DecodeError as other:
+            return other
+        if not rejects:
+            return located(error, piece, self.dialect, self.names, self.schema)
+        return rejected(rejects[0], self.dialect, self.names, self.schema, grouped=self._grouped)
 
 
 def arrow_buffer(piece: Piece, dialect: Dialect) -> pa.Buffer:

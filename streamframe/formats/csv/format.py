@@ -21,6 +21,7 @@ from streamframe.formats.sniffing import BOM, peek
 from streamframe.formats.text_blocks import OpenText
 from streamframe.formats.typed_text import TypedText
 from streamframe.io.compression import checked_compression
+from streamframe.io.expansion import Expansion, checked_ratio
 from streamframe.io.transcode import checked_encoding
 from streamframe.plan.arguments import checked_dtypes
 
@@ -66,6 +67,8 @@ class CsvFormat(TypedText):
         How numbers and times are written: see `Spelling`.
     max_record_bytes
         The longest record that is held; None for 64 MiB.
+    max_decompression_ratio
+        How many bytes may come out for each compressed one; None for the default: see `Expansion`.
     on_widen
         See `TypedText`.
 
@@ -89,6 +92,7 @@ class CsvFormat(TypedText):
     comment: str | None = None
     compression: str | None = "infer"
     max_record_bytes: int | None = None
+    max_decompression_ratio: float | None = None
     decimal: str = "."
     thousands: str | None = None
     date_format: str | None = None
@@ -106,6 +110,7 @@ class CsvFormat(TypedText):
             raise PlanError(f"skip_rows needs a number of lines >= 0, got {self.skip_rows!r}")
         checked_encoding(self.encoding)
         checked_compression(self.compression)
+        object.__setattr__(self, "max_decompression_ratio", checked_ratio(self.max_decompression_ratio))
         # Frozen and hashable from here on, whatever the caller passed.
         object.__setattr__(self, "dtype", tuple(sorted(checked_dtypes(self.dtype, _require_readable))))
         object.__setattr__(self, "names", _checked_names(self.names))
@@ -135,7 +140,10 @@ class CsvFormat(TypedText):
     ) -> OpenFile:
         dialect = Dialect(self.sep, self.quotechar, self.escapechar, self.comment)
         stream = location.open_stream(
-            compression=self.compression, encoding=self.encoding, lenient=self.errors != "raise"
+            compression=self.compression,
+            encoding=self.encoding,
+            lenient=self.errors != "raise",
+            expansion=Expansion.of(self.max_decompression_ratio),
         )
         records = CsvRecords(stream, dialect, block_bytes=block_bytes)
         records.allow_records_of(self.max_record_bytes)

@@ -19,7 +19,6 @@ from streamframe.errors import DecodeError
 from streamframe.formats.csv.cutter import end_of_records, inside_quotes
 from streamframe.formats.csv.decode import Decoding, arrow_buffer, read_options
 from streamframe.formats.csv.dialect import Dialect
-from streamframe.formats.csv.locating import located
 from streamframe.formats.csv.spelling import Spelling
 from streamframe.formats.records import Piece
 
@@ -118,14 +117,16 @@ def _sampled(
         )
     except pa.ArrowInvalid as error:
         known = pa.schema([(name, types.get(name, pa.string())) for name in names])
-        raise located(error, sample, dialect, names, known) from error
+        raise Decoding(dialect, names, known, spelling).refused(error, sample) from error
     kinds = {field.name: types.get(field.name, field.type) for field in table.schema}
+    no_text = []
     for name, kind in kinds.items():
         if pa.types.is_binary(kind) and name not in types:
             # Arrow takes what is not UTF-8 for bytes, silently. Read as text, it tells the row.
             kinds[name] = pa.string()
-            if not lenient:
-                Decoding(dialect, names, pa.schema([(name, pa.string())]), spelling).batch(sample)
+            no_text.append(name)
+    if no_text and not lenient:
+        Decoding(dialect, names, pa.schema([(name, pa.string()) for name in no_text]), spelling).batch(sample)
     for name in kinds:
         if name not in types and (grouped := spelling.grouped_type(table.column(name))) is not None:
             kinds[name] = grouped

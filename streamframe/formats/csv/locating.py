@@ -7,7 +7,7 @@ read, comments and empty lines passed over, which gives its offset and its text.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from streamframe.errors import DecodeError
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.places import records_of
 from streamframe.formats.records import Piece
+from streamframe.formats.rejects import Reject
 from streamframe.formats.sniffing import ENCODING_HINT
 from streamframe.formats.wording import not_text, quoted, shortened
 from streamframe.schema import dtype_name
@@ -38,27 +39,29 @@ def located(
     if found := _RAGGED.match(text):
         row, expected, got = (int(number) for number in found.groups())
         offset, record = _record(piece, dialect, row)
-        shown = shortened(record.rstrip(b"\r\n").decode("utf-8", "replace"), _SHOWN_RECORD)
-        return DecodeError(
-            f"{ragged(expected, got)}: {shown!r}",
-            row=row,
-            byte_offset=offset,
-            hint="look at that place; if most rows are like this one, pass another sep=, quotechar= or skip_rows=.",
-        )
+        return rejected(Reject(row, offset, None, ragged(expected, got), record), dialect, names, schema)
     if found := CONVERSION.match(text):
         index, row = int(found[1]), int(found[2])
         offset, record = _record(piece, dialect, row)
-        name, value = names[index], _field(record, dialect, index)
-        kind = schema.field(name).type
-        not_text = "invalid UTF8 data" in found[3]
-        return DecodeError(
-            unreadable(name, value, kind),
-            column=name,
-            row=row,
-            byte_offset=offset,
-            hint=ENCODING_HINT if not_text else _type_hint(name, value.decode("utf-8", "replace"), kind),
-        )
+        name = names[index]
+        reason = unreadable(name, _field(record, dialect, index), schema.field(name).type)
+        return rejected(Reject(row, offset, name, reason, record), dialect, names, schema)
     return DecodeError(f"cannot be read as CSV: {shortened(text, 200)}", byte_offset=piece.byte_offset)
+
+
+def rejected(
+    reject: Reject, dialect: Dialect, names: Sequence[str], schema: pa.Schema, *, grouped: Collection[str] = ()
+) -> DecodeError:
+    """Return the error to raise for a record; columns that are `grouped` have numbers in a spelling of the user's."""
+    name, reason = reject.column, reject.reason
+    if name is None:
+        shown = shortened(reject.record.rstrip(b"\r\n").decode("utf-8", "replace"), _SHOWN_RECORD)
+        reason = f"{reason}: {shown!r}"
+        hint = "look at that place; if most rows are like this one, pass another sep=, quotechar= or skip_rows=."
+    else:
+        value = _field(reject.record, dialect, names.index(name))
+        hint = _value_hint(name, value, schema.field(name).type, grouped=name in grouped)
+    return DecodeError(reason, column=name, row=reject.row, byte_offset=reject.byte_offset, hint=hint)
 
 
 def ragged(expected: int, got: int) -> str:
@@ -90,6 +93,14 @@ def _field(record: bytes, dialect: Dialect, index: int) -> bytes:
         convert_options=pacsv.ConvertOptions(column_types={f"f{index}": pa.binary()}, include_columns=[f"f{index}"]),
     )
     return bytes(table.column(0)[0].as_py())
+
+
+def _value_hint(name: str, value: bytes, kind: pa.DataType, *, grouped: bool) -> str:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return ENCODING_HINT
+    return f'pass dtype={{{quoted(name)}: "string"}}.' if grouped else _type_hint(name, text, kind)
 
 
 def _type_hint(name: str, value: str, kind: pa.DataType) -> str:

@@ -131,7 +131,7 @@ def _typed(table: pa.Table, suspects: list[str], decoding: Decoding) -> tuple[li
 def _converted(values: pa.Array, kind: pa.DataType, spelling: Spelling) -> tuple[pa.Array, list[int]]:
     """Return different values as Arrow reads them, null for those that it cannot read, and the places of these."""
     texts = values.to_pylist()
-    if spelling.is_grouped(kind):
+    if spelling.is_grouped(kind) and not spelling.is_dated(kind):
         texts = [spelling.ungrouped(text) for text in texts]
     may_be = _pattern(kind)
     tried = [at for at, text in enumerate(texts) if may_be is None or may_be.fullmatch(text)]
@@ -154,6 +154,8 @@ def _converted(values: pa.Array, kind: pa.DataType, spelling: Spelling) -> tuple
 def _parsed(texts: list[bytes], kind: pa.DataType, spelling: Spelling) -> pa.Array:
     if not texts:
         return pa.array([], kind)
+    if spelling.is_dated(kind):
+        return _one(spelling.numbers(pa.chunked_array([pa.array(texts, pa.binary()).cast(pa.string())]), kind))
     if pa.types.is_dictionary(kind):
         return _parsed(texts, kind.value_type, spelling).dictionary_encode().cast(kind)
     if _pattern(kind) is None:

@@ -90,18 +90,37 @@ class Spelling:
         return self.decimal == "." and self.thousands is None and self.date_format is None
 
     def is_grouped(self, kind: pa.DataType) -> bool:
-        """Tell whether values of this type may have characters between their digits, which Arrow does not know."""
+        """Tell whether values of this type may be in a spelling that Arrow does not know: read as text first."""
+        if self.is_dated(kind):
+            return True
         numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
         return self.thousands is not None and numeric
+
+    def is_dated(self, kind: pa.DataType) -> bool:
+        """Tell whether values of this type are days in a format of the user's, which Arrow applies to instants only."""
+        return self.date_format is not None and pa.types.is_date(kind)
 
     def ungrouped(self, text: bytes) -> bytes:
         """Return the text of a number without what groups its digits."""
         return text if self.thousands is None else text.replace(self.thousands.encode(), b"")
 
     def numbers(self, column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-        """Return text as numbers; raises `pyarrow.ArrowInvalid` if one is none."""
+        """Return text as numbers, or days; raises `pyarrow.ArrowInvalid` if one is none."""
+        if self.is_dated(kind):
+            return self._days(column).cast(kind)
         text = pc.replace_substring(pc.utf8_trim_whitespace(column), self.thousands, "")
         return pc.replace_substring(text, self.decimal, ".").cast(kind)
+
+    def _days(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        found = pc.strptime(column, format=self.date_format, unit="s", error_is_null=True)
+        days = found.cast(pa.date32())
+        if not pc.all(pc.equal(days.cast(found.type), found), min_count=0).as_py():
+            raise pa.ArrowInvalid("a time of day in a column of days")
+        if days.null_count == column.null_count:
+            return days
+        # What is written otherwise has to be ISO 8601, and Arrow's cast says so if it is not.
+        other = pc.if_else(pc.is_null(days), column, pa.scalar(None, pa.string()))
+        return pc.coalesce(days, other.cast(pa.date32()))
 
     def grouped_type(self, column: pa.ChunkedArray) -> pa.DataType | None:
         """Return the type of numbers with groups of digits; None if that is not what the text is."""

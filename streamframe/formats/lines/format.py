@@ -14,6 +14,7 @@ from streamframe.formats.rejects import Errors, checked_errors
 from streamframe.formats.sniffing import BOM
 from streamframe.formats.text_blocks import OpenText
 from streamframe.io.compression import checked_compression
+from streamframe.io.expansion import Expansion, checked_ratio
 from streamframe.io.transcode import checked_encoding
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class LinesFormat(FileFormat):
         What a line does that is no text in this encoding.
     max_record_bytes
         The longest line that is held; None for 64 MiB.
+    max_decompression_ratio
+        How many bytes may come out for each compressed one; None for the default: see `Expansion`.
     """
 
     name: ClassVar[str] = "lines"
@@ -45,11 +48,13 @@ class LinesFormat(FileFormat):
     compression: str | None = "infer"
     errors: Errors = "raise"
     max_record_bytes: int | None = None
+    max_decompression_ratio: float | None = None
 
     def __post_init__(self) -> None:
         checked_errors(self.errors)
         checked_encoding(self.encoding)
         checked_compression(self.compression)
+        object.__setattr__(self, "max_decompression_ratio", checked_ratio(self.max_decompression_ratio))
 
     @property
     def quarantines(self) -> bool:
@@ -57,7 +62,10 @@ class LinesFormat(FileFormat):
 
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
         stream = location.open_stream(
-            compression=self.compression, encoding=self.encoding, lenient=self.errors != "raise"
+            compression=self.compression,
+            encoding=self.encoding,
+            lenient=self.errors != "raise",
+            expansion=Expansion.of(self.max_decompression_ratio),
         )
         records = TextLines(stream, block_bytes=block_bytes)
         records.allow_records_of(self.max_record_bytes)

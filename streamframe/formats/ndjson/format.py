@@ -19,6 +19,7 @@ from streamframe.formats.sniffing import BOM, peek
 from streamframe.formats.text_blocks import OpenText
 from streamframe.formats.typed_text import TypedText
 from streamframe.io.compression import checked_compression
+from streamframe.io.expansion import Expansion, checked_ratio
 from streamframe.io.transcode import checked_encoding
 from streamframe.plan.arguments import checked_dtypes
 from streamframe.schema import is_text
@@ -56,6 +57,8 @@ class NdjsonFormat(TypedText):
         The user names the columns to read, so that a field which is new may be left out.
     max_record_bytes
         The longest record that is held; None for 64 MiB.
+    max_decompression_ratio
+        How many bytes may come out for each compressed one; None for the default: see `Expansion`.
     on_widen
         See `TypedText`.
 
@@ -71,12 +74,14 @@ class NdjsonFormat(TypedText):
     encoding: str = "utf-8"
     compression: str | None = "infer"
     max_record_bytes: int | None = None
+    max_decompression_ratio: float | None = None
     chosen: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         checked_encoding(self.encoding)
         checked_compression(self.compression)
+        object.__setattr__(self, "max_decompression_ratio", checked_ratio(self.max_decompression_ratio))
         # Frozen and hashable from here on, whatever the caller passed.
         object.__setattr__(self, "dtype", checked_dtypes(self.dtype, require_readable))
 
@@ -92,7 +97,10 @@ class NdjsonFormat(TypedText):
         self, location: Location, expected: pa.Schema | None, block_bytes: int, *, surveyed: bool = False
     ) -> OpenFile:
         stream = location.open_stream(
-            compression=self.compression, encoding=self.encoding, lenient=self.errors != "raise"
+            compression=self.compression,
+            encoding=self.encoding,
+            lenient=self.errors != "raise",
+            expansion=Expansion.of(self.max_decompression_ratio),
         )
         try:
             stream = as_lines(stream)
