@@ -135,8 +135,8 @@ class FileExports:
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
             suffix of Parquet, Arrow, ORC, NDJSON, CSV or TSV, with the columns of `rejects`. New as the target is.
             In CSV, bytes of a record that are no UTF-8 are escaped as Python does; NDJSON has records in base64.
-            Not with `resume`: this one file would have to be saved in step with the others. Export `rejects` by
-            themselves.
+            With `resume`, all that could not be read is in it at the end, whichever run has found it; until then, and
+            for a run that goes on later, it is kept in the directory as well, in a folder ``_rejects``.
         storage_options
             What fsspec takes for the scheme.
 
@@ -453,22 +453,14 @@ class FileExports:
     ) -> RunReport:
         sink: Sink = File(path, encoding, storage_options)
         if layout is not None:
-            sink = Directory(path, encoding, layout, storage_options)
+            sink = Directory(path, encoding, layout, storage_options, keeps_rejects=rejects is not None)
             if layout.resume:
-                self._require_resumable(rejects)
+                require_resumable(self._plan, "export it without resume=True")
         beside = None
         if rejects is not None:
             require_quarantine(self._plan)
             beside = file_sink(rejects, "rejects", storage_options)
         return self._into(sink, beside)
-
-    def _require_resumable(self, rejects: Any) -> None:
-        require_resumable(self._plan, "export it without resume=True")
-        if rejects is not None:
-            raise PlanError(
-                "rejects= cannot be continued with resume=True: those of an earlier run would be missing",
-                hint="export the frame's rejects() by themselves.",
-            )
 
     def _into(self, sink: Sink, beside: Sink | None = None) -> RunReport:
         tees = [node.sink for node in in_reading_order(self._plan) if isinstance(node, Tee)]

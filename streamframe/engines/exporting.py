@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Protocol
 
+import pyarrow as pa
+
 from streamframe.engines.local import LocalRun
 from streamframe.engines.positions import plan_lines
 from streamframe.errors import ResumeError
@@ -31,7 +33,7 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Si
 
     What cannot be read goes to `rejects`, if that is given. It is committed first: where the target is
     new, so is what is missing in it. A sink that goes on with what an earlier run has left finds that first, and says
-    where this run begins.
+    where this run begins; what could not be read before that is written to `rejects` again.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Si
     found = sink.find(plan_lines(plan))
     start = None if found is None else found.checkpoint
     try:
-        run = LocalRun(plan, start=start, dictionaries=sink.takes_dictionaries)
+        run = LocalRun(plan, start=start, dictionaries=sink.takes_dictionaries, takes_rejects=rejects is not None)
     except BaseException as error:
         if found is not None:
             found.abort()
@@ -54,7 +56,7 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Si
             opened.append(started(found or sink, run.schema, run))
             if rejects is not None:
                 opened.append(started(rejects, REJECTS, run))
-                run.rejected.take = opened[1].write
+                _collect(run, opened[1], found)
             for batch in run:
                 opened[0].write(batch.data)
                 if observer is not None and observer.due():
@@ -91,6 +93,20 @@ def export(plan: Node, sink: Sink, observer: Observer | None = None, rejects: Si
         kept_rows=kept_rows,
         bytes_again=stats.bytes_again,
     )
+
+
+def _collect(run: LocalRun, sink: OpenSink, found: Found | None) -> None:
+    """Write what cannot be read, behind what could not be read by the runs that this one goes on behind."""
+    if found is not None:
+        for batch in found.rejects():
+            sink.write(batch)
+
+    def take(batch: pa.RecordBatch, records: int) -> None:
+        sink.write(batch)
+        if found is not None:
+            found.reject(batch, records)
+
+    run.rejected.hand_to(take)
 
 
 def _advise(error: BaseException, found: Found) -> None:

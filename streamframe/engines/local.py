@@ -63,6 +63,10 @@ class LocalRun:
         Turns the plan into a cheaper one with the same result. Tests run plans without it.
     start : Checkpoint, optional
         Where the run begins: what lies before has been handed over by another.
+    dictionaries : callable, optional
+        Tells of a schema which columns may come as dictionaries of their values.
+    takes_rejects : bool
+        What cannot be read will be handed over, see `Rejected`.
 
     Raises
     ------
@@ -77,6 +81,7 @@ class LocalRun:
         optimizer: Callable[[Node, Schemas, frozenset[str]], Node] = optimized,
         start: Checkpoint | None = None,
         dictionaries: Callable[[pa.Schema], frozenset[str]] | None = None,
+        takes_rejects: bool = False,
     ) -> None:
         self._plan = plan
         if start is not None:
@@ -95,7 +100,7 @@ class LocalRun:
         self._beside: ThreadPoolExecutor | None = None
         self._resumes = start is not None
         self.start = Mark() if start is None else start.mark
-        self.rejected = Rejected(self.start)
+        self.rejected = Rejected(self.start, wanted=takes_rejects)
         self._identities = Identities(
             *((0, (), ()) if start is None else (start.mark.scan, start.source, start.before))
         )
@@ -357,7 +362,7 @@ class LocalRun:
     def _rejects(self, scans: Sequence[Scan], first: int) -> Iterator[Marked]:
         """Yield what cannot be read in these scans, in reading order."""
         found: list[pa.RecordBatch] = []
-        self.rejected.take = found.append
+        self.rejected.hand_to(lambda batch, _: found.append(batch))
         for number, scan in enumerate(scans, first):
             for _, mark in self._scan(scan, [], number):
                 yield from (Marked(each, mark) for each in found)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streamframe.errors import PlanError
+from streamframe.expr.plain_scalars import plain_scalar
 
 SHOWN_CHARACTERS = 60
 
@@ -29,6 +30,9 @@ def scalar_of(value: object) -> pa.Scalar:
             hint="to test membership use col('x').is_in(values).",
         )
     try:
+        # Asked for None: a scalar of False is false itself.
+        if (plain := plain_scalar(value)) is not None:
+            return plain
         return _nanosecond_scalar(value) or pa.scalar(value)
     except OverflowError:
         return _unsigned_scalar(value)

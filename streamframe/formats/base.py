@@ -168,6 +168,11 @@ class Encoder(ABC):
     def flush(self) -> None:  # noqa: B027 - some keep nothing
         """Begin to write what is kept: memory is short, or the file's size is asked for."""
 
+    @property
+    def end_bytes(self) -> int:
+        """What ends the file, as far as it is known: bytes that `finish` writes beside what is kept."""
+        return 0
+
     def settle(self) -> None:  # noqa: B027
         """Wait until what was handed over is in the file."""
 

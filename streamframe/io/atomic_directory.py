@@ -11,7 +11,7 @@ import hashlib
 import json
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 from streamframe.errors import SinkError
@@ -104,6 +104,20 @@ class AtomicDirectory(ABC):
     @abstractmethod
     def keep(self, files: Mapping[str, int]) -> bool:
         """Remove what an earlier run has left, but for these files; tell whether each is there with so many bytes."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """Return a file that an earlier run has completed, or that was there before.
+
+        Raises
+        ------
+        SinkError
+            If it cannot be read.
+        """
+
+    @abstractmethod
+    def leave_out(self, names: Collection[str]) -> None:
+        """Let these files, which are there, be no part of the new content."""
 
     @abstractmethod
     def save(self, manifest: bytes) -> None:

@@ -22,7 +22,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from streamframe.errors import SinkError
@@ -55,6 +55,7 @@ class LocalDirectory(AtomicDirectory):
         self._locks: list[int] = []
         # Folders with completed files that the disk may not know of yet.
         self._unsynced: set[str] = set()
+        self._left_out: frozenset[str] = frozenset()
         path = os.path.realpath(path)  # a symlink stays, and what it leads to is replaced
         parent, name = os.path.split(path)
         self._path, self._parent = path, parent
@@ -130,6 +131,16 @@ class LocalDirectory(AtomicDirectory):
         self.taken |= files.keys()
         return all(_size(os.path.join(self._staging, name)) == nbytes for name, nbytes in files.items())
 
+    def read(self, name: str) -> bytes:
+        with translating(self.label, "opened", ()):
+            try:
+                return Path(self._staging, name).read_bytes()
+            except FileNotFoundError:
+                return Path(self._path, name).read_bytes()
+
+    def leave_out(self, names: Collection[str]) -> None:
+        self._left_out = frozenset(names)
+
     def save(self, manifest: bytes) -> None:
         with translating(self.label, "saved", ()):
             # The files have been synced one by one; their names come before the manifest that tells of them.
@@ -150,7 +161,7 @@ class LocalDirectory(AtomicDirectory):
         with translating(self.label, "completed", ()):
             if self.manifest is not None:
                 # Listed again: what others have added meanwhile stays as well.
-                for name in sorted({*_files(self._path)} - {MANIFEST}):
+                for name in sorted({*_files(self._path)} - {MANIFEST} - self._left_out):
                     self._keep(name)
             self._write_manifest(manifest)
             for folder, _, _ in os.walk(self._staging):

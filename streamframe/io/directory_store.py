@@ -22,7 +22,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from streamframe.errors import SinkError
@@ -84,6 +84,13 @@ class StoreDirectory(AtomicDirectory):
             self._published = [*files]
             self.taken |= files.keys()
             return all(self._size(name) == nbytes for name, nbytes in files.items())
+
+    def read(self, name: str) -> bytes:
+        with self._guard("opened"):
+            return bytes(self._fs.cat_file(self._path(name)))
+
+    def leave_out(self, names: Collection[str]) -> None:
+        self._goes = sorted({*self._goes, *names})
 
     def save(self, manifest: bytes) -> None:
         with self._guard("saved"):

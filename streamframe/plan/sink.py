@@ -7,7 +7,7 @@ behind. Exactly one of the two ends a sink that was started; where `commit` rais
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,6 +57,14 @@ class Found(ABC):
     @abstractmethod
     def start(self, schema: pa.Schema, context: RunContext) -> OpenSink:
         """Go on behind the checkpoint."""
+
+    @abstractmethod
+    def rejects(self) -> Iterator[pa.RecordBatch]:
+        """Yield what could not be read before the checkpoint, after `start`."""
+
+    @abstractmethod
+    def reject(self, batch: pa.RecordBatch, records: int) -> None:
+        """Keep what cannot be read together with the rows around it; so many records are left out with these."""
 
     @abstractmethod
     def abort(self) -> None:

@@ -14,6 +14,7 @@ from streamframe.errors import DecodeError, StreamError
 from streamframe.plan.source import REJECTS, Block, Decoded
 
 Apply = Callable[[pa.RecordBatch], pa.RecordBatch]
+TakeRejects = Callable[[pa.RecordBatch, int], object]
 
 
 class BlockFailed(Exception):  # noqa: N818 - a carrier, never seen by users
@@ -44,22 +45,41 @@ def decoded(block: Block, steps: Sequence[Apply]) -> Decoded:
 
 
 class Rejected:
-    """What could not be read in a run, and in those that it goes on behind: counted, and handed to whoever takes it."""
+    """What could not be read in a run, and in those that it goes on behind: counted, and handed to whoever takes it.
 
-    def __init__(self, start: Mark) -> None:
+    Parameters
+    ----------
+    start : Mark
+        Where the run begins.
+    wanted : bool
+        Somebody will take it. A plan with functions is run up to its first batch before anybody can, to learn the
+        columns: what is found in that waits.
+    """
+
+    def __init__(self, start: Mark, *, wanted: bool = False) -> None:
         self.records = start.rejected
         self.nulled = start.nulled
-        # Takes batches of `REJECTS`, in input order.
-        self.take: Callable[[pa.RecordBatch], object] | None = None
+        self._waiting: list[tuple[pa.RecordBatch, int]] = []
+        self._take: TakeRejects | None = self._wait if wanted else None
+
+    def hand_to(self, take: TakeRejects) -> None:
+        """Hand over batches of `REJECTS`, in input order, each with how many records are left out up to its end."""
+        self._take = take
+        for batch, records in self._waiting:
+            take(batch, records)
+        self._waiting.clear()
 
     def add(self, made: Decoded, rows_before: int) -> None:
         """Count what one block has; its rows are behind so many of its part."""
         self.records += made.rejected
         self.nulled += made.nulled
-        if made.rejects is not None and self.take is not None:
+        if made.rejects is not None and self._take is not None:
             at = REJECTS.get_field_index("row")
             rows = pc.add(made.rejects.column(at), pa.scalar(rows_before))
-            self.take(made.rejects.set_column(at, REJECTS.field(at), rows))
+            self._take(made.rejects.set_column(at, REJECTS.field(at), rows), self.records)
+
+    def _wait(self, batch: pa.RecordBatch, records: int) -> None:
+        self._waiting.append((batch, records))
 
 
 class RowCounts:

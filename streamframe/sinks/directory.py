@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -21,10 +21,11 @@ from streamframe.formats.base import FileEncoding
 from streamframe.io.atomic_directory import AtomicDirectory
 from streamframe.io.directories import open_directory
 from streamframe.io.redact import redact
-from streamframe.plan.checkpoint import require_same_lines
+from streamframe.plan.checkpoint import Checkpoint, require_same_lines
 from streamframe.plan.context import RunContext
 from streamframe.plan.quantities import plural
 from streamframe.plan.sink import Found, OpenSink, Sink
+from streamframe.sinks.kept_rejects import KeptRejects
 from streamframe.sinks.layout import Layout
 from streamframe.sinks.manifest import FileEntry, Manifest, settings_of
 from streamframe.sinks.open_directory import OpenDirectory
@@ -43,6 +44,8 @@ class Directory(Sink):
     encoding: FileEncoding
     layout: Layout
     storage_options: Mapping[str, Any] | None = field(default=None, repr=False)
+    # What cannot be read goes to a file of the user's: a run that may be resumed keeps it as well.
+    keeps_rejects: bool = False
 
     def start(self, schema: pa.Schema, context: RunContext) -> OpenSink:
         return self._opened(None).start(schema, context)
@@ -60,7 +63,7 @@ class Directory(Sink):
             storage_options=self.storage_options,
         )
         try:
-            return FoundDirectory(directory, self.encoding, self.layout, plan)
+            return FoundDirectory(directory, self.encoding, self.layout, plan, keeps_rejects=self.keeps_rejects)
         except BaseException:
             directory.abort()
             raise
@@ -74,10 +77,17 @@ class FoundDirectory(Found):
     """A directory that is open, with the files that stay: those of before, and those that this export has saved."""
 
     def __init__(
-        self, directory: AtomicDirectory, encoding: FileEncoding, layout: Layout, plan: Sequence[str] | None
+        self,
+        directory: AtomicDirectory,
+        encoding: FileEncoding,
+        layout: Layout,
+        plan: Sequence[str] | None,
+        *,
+        keeps_rejects: bool,
     ) -> None:
         self.directory = directory
         self.layout = layout
+        self._context: RunContext | None = None
         self._encoding = encoding
         self.old = Manifest.from_bytes(directory.manifest, directory.label) if directory.manifest else None
         self.saved = self._taken_over()
@@ -86,6 +96,9 @@ class FoundDirectory(Found):
         elif self.old is not None and self.old.last is not None and plan is not None:
             same_plan = self.old.last.plan == tuple(plan)
             self.checkpoint = self.old.last if same_plan else None
+        self.kept_rejects = self._kept_rejects() if keeps_rejects and layout.resume else None
+        if self.old is not None:
+            directory.leave_out([file.path for file in self.old.rejects or ()])
 
     @property
     def kept(self) -> str:
@@ -119,6 +132,8 @@ class FoundDirectory(Found):
                     # Where nothing is left to come, nobody may know the columns any more.
                     schema = schema if len(schema) else before.schema
                     self._manifest(schema).check_continues(before, directory.label)
+            self._check_rejects()
+            self._context = context
             partitioning = Partitioning(schema, layout.partition_by) if layout.partition_by else None
             written = schema if partitioning is None else partitioning.schema
             parts = Parts(directory, self._encoding, written, context, layout)
@@ -132,8 +147,46 @@ class FoundDirectory(Found):
             self.abort()
             raise
 
+    def rejects(self) -> Iterator[pa.RecordBatch]:
+        if self.kept_rejects is not None and self._context is not None:
+            yield from self.kept_rejects.before(self._context)
+
+    def reject(self, batch: pa.RecordBatch, records: int) -> None:
+        if self.kept_rejects is not None and self._context is not None:
+            self.kept_rejects.add(batch, records, self._context)
+
+    def complete_rejects(self, position: Checkpoint | None) -> tuple[FileEntry, ...] | None:
+        """Complete what could not be read before a position; return all files that hold such, None if nobody asks."""
+        if self.kept_rejects is None or self._context is None:
+            return None
+        self.kept_rejects.complete(position, self._context)
+        return self.kept_rejects.entries
+
+    def close(self) -> None:
+        """Let go of what waited to be saved."""
+        if self.kept_rejects is not None:
+            self.kept_rejects.close()
+
     def abort(self) -> None:
+        self.close()
         self.directory.abort()
+
+    def _kept_rejects(self) -> KeptRejects:
+        saved = () if self.saved is None else self.saved.rejects
+        old = self.old.rejects if self.is_behind_old and self.old is not None else ()
+        return KeptRejects(self.directory, saved or (), old or ())
+
+    def _check_rejects(self) -> None:
+        """Raise `ResumeError` if what could not be read is wanted now, and was not before, or the other way round."""
+        before = self.old if self.is_behind_old else self.saved
+        if before is None or (before.rejects is None) == (self.kept_rejects is None):
+            return
+        was, is_now = ("without", "with") if before.rejects is None else ("with", "without")
+        raise ResumeError(
+            f"{self.directory.label} was begun {was} rejects=, and this export is {is_now} it",
+            source=self.directory.label,
+            hint="make them the same.",
+        )
 
     def _manifest(self, schema: pa.Schema) -> Manifest:
         run = self.directory.run if self.layout.resume else ""
@@ -146,7 +199,8 @@ class FoundDirectory(Found):
         saved = Manifest.from_bytes(self.directory.saved, self.directory.label)
         # Killed at the very end, the manifest names the old files as well.
         files = saved.files if self.old is None else tuple(file for file in saved.files if file not in self.old.files)
-        if self.directory.keep({file.path: file.bytes for file in files}) and saved.last is not None:
+        all_files = (*files, *(saved.rejects or ()))
+        if self.directory.keep({file.path: file.bytes for file in all_files}) and saved.last is not None:
             return replace(saved, files=files)
         # The machine has stopped as well, and the disk has lost some of it.
         self.directory.keep({})

@@ -53,6 +53,8 @@ class Manifest:
         Where the rows come from that the latest run has written, for people to read.
     settings : mapping
         How the format is written, see `settings_of`.
+    rejects : tuple of FileEntry or None
+        Files with what could not be read before `last`, see `kept_rejects`. None if nobody keeps that.
     """
 
     format: str
@@ -63,6 +65,7 @@ class Manifest:
     last: Checkpoint | None = None
     origin: Origin | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    rejects: tuple[FileEntry, ...] | None = None
 
     @property
     def rows(self) -> int:
@@ -86,6 +89,7 @@ class Manifest:
             "plan": None if self.origin is None else self.origin.plan,
             "source": None if self.origin is None else self.origin.source,
             "last": self._last(),
+            **({} if self.rejects is None else {"rejects": [asdict(file) for file in self.rejects]}),
             "files": [asdict(file) for file in self.files],
         }
         return json.dumps(facts, indent=1, ensure_ascii=False).encode()
@@ -123,6 +127,7 @@ class Manifest:
                 # Without a run that others may go on with, it only tells.
                 Checkpoint.from_json(json.dumps(facts["last"])) if facts.get("run") and facts.get("last") else None,
                 settings=dict(facts.get("settings", {})),
+                rejects=tuple(FileEntry(**file) for file in facts["rejects"]) if "rejects" in facts else None,
             )
         except (ValueError, KeyError, TypeError, pa.ArrowException, ResumeError) as error:
             raise SinkError(

@@ -53,7 +53,8 @@ class OpenDirectory(OpenSink):
     def save(self, position: Checkpoint | None) -> None:
         """Save what is complete, for a run that goes on behind this position."""
         files = joined(self._found.saved_files, self.parts.entries)
-        self._found.directory.save(replace(self._manifest, files=files, last=position).to_bytes())
+        rejects = self._found.complete_rejects(position)
+        self._found.directory.save(replace(self._manifest, files=files, last=position, rejects=rejects).to_bytes())
 
     def commit(self) -> Written:
         self.parts.finish()
@@ -65,10 +66,17 @@ class OpenDirectory(OpenSink):
             if found.layout.success_marker and "_SUCCESS" not in directory.taken:
                 directory.create("_SUCCESS").commit()
             last = self._context.position() if found.layout.resume else None
-            manifest = replace(self._manifest, files=joined(old, new), last=last, origin=self._context.origin())
+            manifest = replace(
+                self._manifest,
+                files=joined(old, new),
+                last=last,
+                origin=self._context.origin(),
+                rejects=found.complete_rejects(last),
+            )
             directory.commit(manifest.to_bytes())
         else:
             directory.abort()
+        found.close()
         files = joined(old, new) if found.is_behind_old else new
         label = directory.label.rstrip("/")
         return Written(tuple(f"{label}/{file.path}" for file in files), sum(file.bytes for file in files))

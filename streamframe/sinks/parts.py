@@ -4,8 +4,8 @@ Rules:
 * So many are open at most; the one that was written to least recently is closed, and a new one begun when
   its folder gets more rows.
 * A file is full by the bytes that are really in it: near the limit, what its encoder keeps is written, and
-  then it is measured. It ends near nine tenths of `max_file_bytes`; only what a compressor keeps to
-  itself, the footer of a small file with many columns, or a row that is larger can bring it above.
+  then it is measured, with the footer that is still to come. It ends near nine tenths of `max_file_bytes`; only what a
+  compressor keeps to itself, a footer that is a good part of the file, or a row that is larger can bring it above.
 * When a file is full, the run's position says which rows are in it and in those before: where there are no folders, all
   rows before the position are in complete files.
 * What all encoders keep together is a share of the budget: beyond it, those that keep most write it.
@@ -37,7 +37,7 @@ _CLOSING_BYTES = 64 << 10
 _CLOSING_FILES = 16
 _FULL = 0.88
 # A Parquet file gets a footer as well.
-_AIM = 0.94
+_AIM = 0.9
 # Bytes in a file for a byte in memory: nothing is known yet, so the first file is measured early.
 _UNKNOWN_RATIO = 8.0
 _LEAST_RATIO = 0.02
@@ -158,7 +158,7 @@ class Parts:
         if most is None or part.expected_bytes(self._ratio) < _FULL * most:
             return False
         self._ratio = max(part.measured(), _LEAST_RATIO)
-        return part.file.tell() >= _FULL * most
+        return part.file.tell() + part.encoder.end_bytes >= _FULL * most
 
     def _stay_within_share(self) -> None:
         kept = sum(part.unsettled_bytes for part in self._open.values())
@@ -208,7 +208,7 @@ class _Part:
         self.encoder.write(rows)
 
     def expected_bytes(self, ratio: float) -> float:
-        return max(self.file.tell(), self._file_bytes + self.unsettled_bytes * ratio)
+        return max(self.file.tell(), self._file_bytes + self.unsettled_bytes * ratio) + self.encoder.end_bytes
 
     def settled(self) -> None:
         self._settled_bytes += self.unsettled_bytes

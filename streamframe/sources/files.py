@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from streamframe.errors import EmptyFileError, PlanError, StreamError
 from streamframe.expr import Expr
+from streamframe.expr.plain_scalars import plain_scalar
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.io.location import Location
 from streamframe.io.locations import Paths
@@ -282,7 +283,7 @@ class _OpenFiles(OpenSource):
             scan = dataclasses.replace(scan, start=None)
         label = self._parts.locations[part].label
         # A name that is no UTF-8 shows its bytes.
-        constants[fact_column("path")] = pa.scalar(label.encode(errors="backslashreplace").decode())
+        constants[fact_column("path")] = plain_scalar(label.encode(errors="backslashreplace").decode())
         place = fact_column("byte_offset")
         located = place in names
         own = [one for one in found if one.name in names and one.name not in constants]

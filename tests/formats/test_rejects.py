@@ -173,6 +173,12 @@ def test_an_export_that_fails_leaves_both_files_as_they_were(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_function_that_tells_its_columns_by_its_first_batch_costs_no_reject(tmp_path):
+    frame = read("csv", list(CSV_RECORDS), "quarantine")
+    report = frame.map_batches(lambda batch: batch).to_csv(tmp_path / "good.csv", rejects=tmp_path / "bad.parquet")
+    assert report.rejected == sf.read(tmp_path / "bad.parquet").count() > 0
+
+
 def test_columns_that_are_not_needed_are_not_looked_at():
     frame = read("csv", list(CSV_RECORDS), "skip").select("name")
     rows, stats = run(frame)

@@ -16,14 +16,19 @@ from streamframe.sinks import open_partitions
 from tests.sinks.killing import in_child, killed_at
 
 KILLS = 10
-STEPS = {"files": 90, "folders": 60}
-LAYOUTS = {"files": {"max_rows_per_file": 700}, "folders": {"partition_by": "late", "max_open_files": 2}}
+STEPS = {"files": 90, "folders": 60, "files, rejects": 130, "folders, rejects": 90}
+FILES, FOLDERS = {"max_rows_per_file": 700}, {"partition_by": "late", "max_open_files": 2}
+LAYOUTS = {"files": FILES, "folders": FOLDERS, "files, rejects": FILES, "folders, rejects": FOLDERS}
 
 
 def export(folder: Path, verb: str, how: str) -> None:
-    frame = sf.read_csv(folder.parent / "rows.csv").filter(sf.col("id") % 7 != 3).select("id", "late", "fare")
+    layout, errors = dict(LAYOUTS[how]), "raise"
+    if how.endswith("rejects"):
+        layout["rejects"], errors = folder / "rejects.ndjson", "quarantine"
+    rows = sf.read_csv(folder.parent / "rows.csv", dtype={"fare": "float64"}, errors=errors)
+    frame = rows.filter(sf.col("id") % 7 != 3).select("id", "late", "fare")
     with sf.options(memory="1MB"):
-        getattr(frame, verb)(folder / "out", resume=True, **LAYOUTS[how])
+        getattr(frame, verb)(folder / "out", resume=True, **layout)
 
 
 def chain(folder: Path, verb: str, how: str, chance: random.Random) -> int:
@@ -43,7 +48,7 @@ def main(base: Path, verb: str, how: str, seeds: list[int]) -> None:
         folder = base / f"chain-{seed}"
         folder.mkdir()
         kills = chain(folder, verb, how, random.Random(seed))
-        print(kills, *(path.name for path in folder.iterdir() if path.name != "out"))  # noqa: T201
+        print(kills, *(path.name for path in folder.iterdir() if path.name not in ("out", "rejects.ndjson")))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -89,6 +89,11 @@ def test_files_are_as_large_as_they_may_be_and_no_larger(datasets, tmp_path, ver
     assert min(sizes[:-1]) >= 430_000
 
 
+def test_the_footer_of_a_small_parquet_file_counts_as_well(datasets, tmp_path):
+    report = sf.read_parquet(datasets / "flights.parquet").limit(60_000).to_parquet(tmp_path, max_file_bytes=200_000)
+    assert max(os.path.getsize(file) for file in report.files) <= 200_000
+
+
 def test_the_manifest_names_each_file_with_its_rows_bytes_and_digest(frame, tmp_path):
     report = frame.to_parquet(tmp_path / "out", partition_by=["carrier"], success_marker=True)
     found = manifest(tmp_path / "out")

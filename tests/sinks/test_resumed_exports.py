@@ -314,10 +314,3 @@ def test_a_plan_that_cannot_go_on_is_refused_before_anything_is_written(tmp_path
     with pytest.raises(sf.PlanError, match=told):
         frame.to_csv(tmp_path / "out", resume=True)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_rejects_cannot_be_continued(tmp_path):
-    (tmp_path / "a.csv").write_text("a\n1\n")
-    frame = sf.read_csv(tmp_path / "a.csv", errors="quarantine")
-    with pytest.raises(sf.PlanError, match="rejects="):
-        frame.to_csv(tmp_path / "out", resume=True, rejects=tmp_path / "rejects.csv")

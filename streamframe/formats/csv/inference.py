@@ -162,12 +162,18 @@ def _beyond_int64(
     suspects = [
         field.name
         for field, column in zip(table.schema, table.itercolumns(), strict=True)
-        if pa.types.is_float64(field.type) and pc.any(pc.greater_equal(pc.abs(column), 2.0**63)).as_py()
+        if pa.types.is_float64(field.type) and _is_beyond_int64(column)
     ]
     if not suspects:
         return set()
     text = _as_text(suspects, sample, dialect, names, spelling)
     return {name for name in suspects if pc.any(pc.match_substring_regex(text[name], _BEYOND_INT64)).as_py()}
+
+
+def _is_beyond_int64(column: pa.ChunkedArray) -> bool:
+    # Not by comparing with a scalar: to make one, pyarrow imports pandas, which takes longer than all of the sample.
+    ends = pc.min_max(column).as_py()
+    return any(end is not None and abs(end) >= 2.0**63 for end in ends.values())
 
 
 def _tell(large: Sequence[str]) -> None:

@@ -99,6 +99,10 @@ class _ParquetEncoder(Encoder):
             batch = batch.slice(rows)
         self._gather(batch)
 
+    @property
+    def end_bytes(self) -> int:
+        return self._frame.nbytes if self._file is None else self._file.end_bytes
+
     def settle(self) -> None:
         self._columns.finish()
 

@@ -47,6 +47,7 @@ class FileFrame:
                 writer.add_key_value_metadata(metadata)
         self.footer = footer_of(memoryview(sink.getvalue()))
         self.footer[_CREATED_BY] = binary(f"streamframe version {__version__} (build arrow {pa.__version__})".encode())
+        self.nbytes = len(thrift.written(self.footer))
         self.sorting = [
             {1: i32(key.column_index), 2: flag(key.descending), 3: flag(key.nulls_first)}
             for key in for_arrow.get("sorting_columns") or ()
@@ -61,6 +62,7 @@ class FileWriter:
         self._frame = frame
         self._rows = 0
         self._row_groups: list[bytes] = []
+        self._row_groups_bytes = 0
         self._chunks: list[bytes] = []
         self._start = self._compressed = self._uncompressed = 0
         file.write(_MAGIC)
@@ -90,9 +92,16 @@ class FileWriter:
         if len(self._row_groups) <= _LAST_ORDINAL:
             row_group[7] = thrift.Typed(thrift.I16, len(self._row_groups))
         self._row_groups.append(thrift.written(row_group))
+        self._row_groups_bytes += len(self._row_groups[-1])
         self._rows += rows
         self._chunks = []
         self._compressed = self._uncompressed = 0
+
+    @property
+    def end_bytes(self) -> int:
+        """The bytes of the footer, with one row group more, which what comes next will be."""
+        latest = len(self._row_groups[-1]) if self._row_groups else 0
+        return self._frame.nbytes + self._row_groups_bytes + latest + 8
 
     def finish(self) -> None:
         """Write the footer."""
