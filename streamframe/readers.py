@@ -566,7 +566,8 @@ def read_lines(
 ) -> StreamFrame:
     r"""Read text lazily, one row for each line, in the column ``line``.
 
-    A line ends with ``\n`` or ``\r\n``, which are no part of it; empty lines are rows as well.
+    A line ends with ``\n`` or ``\r\n``, which are no part of it; empty lines are rows as well. Lone ``\r`` end lines
+    where there is not one ``\n`` in the first 64 KiB; else they stay, since the lines of progress bars have them.
 
     Parameters
     ----------

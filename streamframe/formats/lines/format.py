@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pyarrow as pa
 
 from streamframe.formats.base import FileFormat, OpenFile
+from streamframe.formats.carriage_returns import with_newlines
 from streamframe.formats.lines.decode import COLUMN, Decoding
 from streamframe.formats.lines.records import TextLines
 from streamframe.formats.rejects import Errors, checked_errors
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class LinesFormat(FileFormat):
     r"""Lines of text that end with ``\n`` or ``\r\n``, one in each row.
+
+    In a file that has carriage returns and not one newline in its first 64 KiB, lone ``\r`` end lines as well.
 
     Parameters
     ----------
@@ -67,6 +70,11 @@ class LinesFormat(FileFormat):
             lenient=self.errors != "raise",
             expansion=Expansion.of(self.max_decompression_ratio),
         )
+        try:
+            stream = with_newlines(stream)
+        except BaseException:
+            stream.close()
+            raise
         records = TextLines(stream, block_bytes=block_bytes)
         records.allow_records_of(self.max_record_bytes)
         opened = OpenText(records)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from streamframe.errors import EmptyFileError
 from streamframe.formats.base import OpenFile
+from streamframe.formats.carriage_returns import with_newlines
 from streamframe.formats.ndjson.array import ArrayLines, as_lines
 from streamframe.formats.ndjson.decode import Decoding
 from streamframe.formats.ndjson.inference import infer_schema, whole_elements, whole_lines
@@ -103,7 +104,7 @@ class NdjsonFormat(TypedText):
             expansion=Expansion.of(self.max_decompression_ratio),
         )
         try:
-            stream = as_lines(stream)
+            stream = as_lines(with_newlines(stream))
         except BaseException:
             stream.close()
             raise
