@@ -408,6 +408,7 @@ def read_parquet(
     filters: Expr | pc.Expression | Sequence[Any] | None = None,
     schema: SchemaOver = "first",
     hive: bool | Mapping[str, Any] | None = None,
+    max_batch_bytes: int | str = MAX_BATCH_BYTES,
     storage_options: Mapping[str, Any] | None = None,
     **foreign: Any,
 ) -> StreamFrame:
@@ -425,6 +426,9 @@ def read_parquet(
         by their statistics are not read.
     schema, hive
         What holds over several files, and columns from their paths: as in `read_csv`.
+    max_batch_bytes
+        The largest that a page may become: it is held as a whole. A larger one is a `BudgetError` before it is
+        decompressed. Default: 1 GiB, as a file of 50 KB can hold one value of 1.5 GB.
     storage_options
         What fsspec takes for the scheme, and for http(s) what `read_csv` names.
 
@@ -432,8 +436,8 @@ def read_parquet(
     ------
     PlanError
         Here, if an argument makes no sense.
-    SourceError, DecodeError, SchemaError
-        When it runs.
+    SourceError, DecodeError, SchemaError, BudgetError
+        When it runs; the last if a page is larger than is allowed.
 
     Examples
     --------
@@ -441,7 +445,8 @@ def read_parquet(
     >>> late = sf.read_parquet("flights.parquet", filters=sf.col("dep_delay") > 60)
     """
     refuse(foreign, read_parquet)
-    frame = _frame(_files(path, ParquetFormat(), schema, hive, storage_options))
+    parquet = ParquetFormat(parse_bytes(max_batch_bytes, name="max_batch_bytes"))
+    frame = _frame(_files(path, parquet, schema, hive, storage_options))
     if filters is not None:
         frame = frame.filter(_predicate(filters))
     return frame if columns is None else frame.select(checked_names(columns))

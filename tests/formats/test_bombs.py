@@ -8,6 +8,8 @@ import io
 import lzma
 import zipfile
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from backports import zstd
 
@@ -77,3 +79,27 @@ def test_a_record_without_end_tells_how_little_it_was_made_of(tmp_path):
 def test_what_is_no_ratio_is_refused_at_the_call(ratio):
     with pytest.raises(sf.PlanError, match="max_decompression_ratio needs a number >= 1"):
         sf.read_csv("a.csv", max_decompression_ratio=ratio)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary()])
+@pytest.mark.parametrize("dictionary", [True, False])
+@pytest.mark.parametrize("codec", ["zstd", "snappy"])
+def test_a_page_of_parquet_that_becomes_too_large_is_refused_before_it_is_decompressed(
+    tmp_path, kind, dictionary, codec
+):
+    path = tmp_path / "a.parquet"
+    values = pa.array(["few", "a" * 4_000_000], pa.string()).cast(kind)
+    table = pa.table({"n": [1, 2], "text": values})
+    pq.write_table(table, path, compression=codec, use_dictionary=dictionary, dictionary_pagesize_limit=1 << 23)
+    with pytest.raises(sf.BudgetError, match=r"(?s)a page of column 'text' has 4.*max_batch_bytes=") as caught:
+        sf.read_parquet(path, max_batch_bytes="1MB").to_arrow()
+    assert caught.value.byte_offset is not None
+    assert sf.read_parquet(path, max_batch_bytes="1MB", columns=["n"]).to_arrow().equals(table.select(["n"]))
+    assert sf.read_parquet(path, max_batch_bytes="5MB").to_arrow().equals(table)
+
+
+def test_many_pages_of_parquet_may_be_more_together_than_one_may_be(tmp_path):
+    path = tmp_path / "a.parquet"
+    table = pa.table({"text": pa.array([str(number) * 100 for number in range(10_000)], pa.large_string())})
+    pq.write_table(table, path, use_dictionary=False, data_page_size=50_000)
+    assert sf.read_parquet(path, max_batch_bytes="500kB").to_arrow().equals(table)

@@ -6,6 +6,7 @@ import json
 
 import pyarrow as pa
 
+from streamframe.formats.limits import MAX_BATCH_BYTES
 from streamframe.formats.parquet.footer import Footer
 from streamframe.native.arrays import TextRoom
 from streamframe.native.kernels import Trust
@@ -22,10 +23,13 @@ class Kernel:
     ----------
     footer
         Of the file.
+    most_page_bytes
+        No larger page is decompressed.
     """
 
-    def __init__(self, footer: Footer) -> None:
+    def __init__(self, footer: Footer, most_page_bytes: int = MAX_BATCH_BYTES) -> None:
         self._footer = footer
+        self.most_page_bytes = most_page_bytes
         self._room = TextRoom()
         self._forms: dict[str, Form | None] = {}
         self._trust: dict[str, Trust] = {}
@@ -52,7 +56,7 @@ class Kernel:
         (chunk,) = self._footer.chunks(group, (name,))
         if not ColumnChunk.knows(chunk.codec) or chunk.elsewhere:
             return None
-        extent = Extent(chunk.start, chunk.end, chunk.codec, chunk.values, chunk.nbytes)
+        extent = Extent(chunk.start, chunk.end, chunk.codec, chunk.values, min(chunk.nbytes, self.most_page_bytes))
         return ColumnChunk(form, extent, source, room=self._room, name=name, encoded=encoded)
 
     def learn(self, name: str, *, sure: bool) -> None:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from streamframe.batch import Mark
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.columns import require_columns, require_unique
-from streamframe.formats.limits import MAX_SLICE_ROWS
+from streamframe.formats.limits import MAX_BATCH_BYTES, MAX_SLICE_ROWS
 from streamframe.formats.parquet.footer import Footer, footer_of
 from streamframe.formats.parquet.joined import JoinedBlock
 from streamframe.formats.parquet.kernel import Kernel
@@ -39,10 +39,12 @@ _JOINED_BLOCKS = 2
 
 @dataclass(frozen=True)
 class ParquetFormat(FileFormat):
-    """Apache Parquet."""
+    """Apache Parquet; a page may have `max_batch_bytes` once it is decompressed."""
 
     name: ClassVar[str] = "parquet"
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
+
+    max_batch_bytes: int = MAX_BATCH_BYTES
 
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
         file = location.open_ranged()
@@ -53,7 +55,7 @@ class ParquetFormat(FileFormat):
             if expected is not None:
                 require_columns(schema, expected, file.label)
                 schema = expected  # the columns in the order of the first file
-            opened = _OpenParquet(file, footer, schema, block_bytes)
+            opened = _OpenParquet(file, footer, schema, Kernel(footer, self.max_batch_bytes), block_bytes)
         except BaseException:
             file.close()
             raise
@@ -61,9 +63,10 @@ class ParquetFormat(FileFormat):
 
 
 class _OpenParquet(OpenFile):
-    def __init__(self, file: RangedFile, footer: Footer, schema: pa.Schema, block_bytes: int) -> None:
+    def __init__(self, file: RangedFile, footer: Footer, schema: pa.Schema, kernel: Kernel, block_bytes: int) -> None:
         self._file = file
         self._footer = footer
+        self._kernel = kernel
         self._schema = schema
         self._block_bytes = block_bytes
 
@@ -87,6 +90,7 @@ class _OpenParquet(OpenFile):
             rows_before,
             self._file,
             self._footer,
+            self._kernel,
             groups,
             wanted,
             self._schema,
@@ -108,6 +112,7 @@ class _ParquetReader(BlockReader):
         rows_before: int,
         file: RangedFile,
         footer: Footer,
+        kernel: Kernel,
         groups: list[int],
         columns: list[str],
         schema: pa.Schema,
@@ -126,7 +131,7 @@ class _ParquetReader(BlockReader):
         self._part = part
         self._dictionaries = dictionaries
         self._weight = RowWeight()
-        self._kernel = Kernel(footer)
+        self._kernel = kernel
         self._blocks = self._plan_blocks()
         self._pending: _SliceBlock | JoinedBlock | None = None
         self._seen_bytes = 0

@@ -84,8 +84,32 @@ def read(data: bytes, *, last: int | None = None) -> Struct:
     >>> read(bytes.fromhex("150a2802616200"))[3].value
     b'ab'
     """
+    return _read(data, last)[0]
+
+
+def read_first(data: bytes) -> tuple[Struct, int]:
+    """Return the struct that bytes begin with, and how many of them it is.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or not all of it.
+
+    Examples
+    --------
+    >>> read_first(bytes.fromhex("150a280261620077"))[1]
+    7
+    """
+    fields, nbytes = _read(data, None)
+    if nbytes > len(data):
+        raise ValueError("a struct of Thrift is cut off")
+    return fields, nbytes
+
+
+def _read(data: bytes, last: int | None) -> tuple[Struct, int]:
+    reader = _Reader(data)
     try:
-        return _Reader(data).struct(last)
+        return reader.struct(last), reader.at
     except (IndexError, RecursionError, struct.error) as error:
         raise ValueError("not a struct of Thrift") from error
 
@@ -148,7 +172,7 @@ def _write_varint(out: bytearray, value: int) -> None:
 class _Reader:
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._at = 0
+        self.at = 0
 
     def struct(self, last: int | None = None) -> Struct:
         fields: Struct = {}
@@ -181,12 +205,12 @@ class _Reader:
         raise ValueError(f"Thrift's type {kind} is not read here")
 
     def _byte(self) -> int:
-        self._at += 1
-        return self._data[self._at - 1]
+        self.at += 1
+        return self._data[self.at - 1]
 
     def _bytes(self, count: int) -> bytes:
-        self._at += count
-        return self._data[self._at - count : self._at]
+        self.at += count
+        return self._data[self.at - count : self.at]
 
     def _varint(self) -> int:
         value = shift = 0
