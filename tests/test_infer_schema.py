@@ -90,3 +90,13 @@ def test_what_is_nearly_a_name_is_refused(unknown):
 )
 def test_the_name_of_a_nested_type_is_read_back(dtype):
     assert parse_dtype(dtype_name(dtype)) == dtype
+
+
+@pytest.mark.parametrize("errors", ["raise", "quarantine"])
+@pytest.mark.parametrize("long", ["x" * 5_000_000, "7" * 5_000_000, "a\n" * 2_500_000, "é" * 2_500_000])
+def test_a_value_too_long_for_anything_else_is_text_and_its_neighbours_keep_their_types(tmp_path, errors, long):
+    path = tmp_path / "a.csv"
+    path.write_text(f'n,text,late\n1,"{long}",2.5\n2,y,4\n')
+    made = sf.read_csv(path, errors=errors).to_arrow()
+    assert made.schema.types == [pa.int64(), pa.string(), pa.float64()]
+    assert made["text"].to_pylist() == [long, "y"]
