@@ -9,7 +9,7 @@ each column, the kernel's call takes longer than its rows.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
@@ -76,13 +76,8 @@ class _ParquetEncoder(Encoder):
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
         self._waiting_rows = 0
-        self._for_arrow: dict[str, Any] = {
-            "compression": encoding.compression,
-            "compression_level": encoding.level,
-            **encoding.options.for_writer(schema),
-        }
         try:
-            self._frame = FileFrame(schema, dict(encoding.options.metadata), self._for_arrow)
+            self._for_arrow, self._frame = _prepared(encoding, schema.serialize().to_pybytes())
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
             raise self._cannot_hold(error) from error
         self._encoding = encoding
@@ -197,6 +192,18 @@ class _Made(NamedTuple):
     chunks: list[Chunk]
     # Of the row group, if this is its last column.
     rows: int
+
+
+@lru_cache(maxsize=8)
+def _prepared(encoding: ParquetEncoding, schema: bytes) -> tuple[dict[str, Any], FileFrame]:
+    """Return the options of Arrow's writer, and what files say beside their rows: the same for thousands of partitions."""
+    columns = pa.ipc.read_schema(pa.py_buffer(schema))
+    for_arrow: dict[str, Any] = {
+        "compression": encoding.compression,
+        "compression_level": encoding.level,
+        **encoding.options.for_writer(columns),
+    }
+    return for_arrow, FileFrame(columns, dict(encoding.options.metadata), for_arrow)
 
 
 def _without_dictionaries(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
