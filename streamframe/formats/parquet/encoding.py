@@ -196,7 +196,7 @@ class _Made(NamedTuple):
 
 @lru_cache(maxsize=8)
 def _prepared(encoding: ParquetEncoding, schema: bytes) -> tuple[dict[str, Any], FileFrame]:
-    """Return the options of Arrow's writer, and what files say beside their rows: the same for all parts of an export."""
+    """Return the options of Arrow's writer, and what files say beside their rows: for all parts of an export."""
     columns = pa.ipc.read_schema(pa.py_buffer(schema))
     for_arrow: dict[str, Any] = {
         "compression": encoding.compression,
