@@ -83,3 +83,13 @@ def test_a_limit_reads_no_more_row_groups_than_it_takes(path):
     with sf.read_parquet(path, columns=["n"]).limit(10).iter_batches() as batches:
         assert sum(batch.num_rows for batch in batches) == 10
         assert batches.stats().bytes_read < path.stat().st_size / 10
+
+
+def test_rows_without_columns_are_all_counted(path):
+    """One worker: so the others are decoded when it is known that the first weighs nothing."""
+    rows = ROWS_PER_GROUP * 3
+    pq.write_table(TABLE.slice(0, rows), path, row_group_size=ROWS_PER_GROUP)
+    with sf.options(workers=1):
+        frame = sf.read_parquet(path)
+        assert sum(batch.num_rows for batch in frame.select()) == rows
+        assert frame.with_columns(k=sf.lit(1)).select("k").to_arrow().num_rows == rows

@@ -174,22 +174,27 @@ class _ParquetReader(BlockReader):
 
     def _plan_blocks(self) -> Iterator[_SliceBlock | JoinedBlock]:
         small: list[RowGroup] = []
+        small_bytes = 0
         for group in self._row_groups():
             slice_bytes, slice_rows = self._slice_of(group)
             slices = -(-group.rows // slice_rows)
             group.plan(slice_rows, slices, slice_bytes)
-            if small and not self._are_small([*small, group]):
-                yield self._joined(small)
-                small = []
-            # The first rows are wanted soon.
-            if group.index != self._groups[0] and self._limit is None and self._are_small([*small, group]):
+            nbytes = int(group.rows * self._row_weight(group))
+            is_small = self._is_small(group, nbytes)
+            if small and not (
+                is_small and small_bytes + nbytes <= self._joined_bytes and group.schema.equals(small[0].schema)
+            ):
+                yield self._joined(small, small_bytes)
+                small, small_bytes = [], 0
+            if is_small:
                 small.append(group)
+                small_bytes += nbytes
                 continue
             for slice_index in range(slices):
                 rows = min(slice_rows, group.rows - slice_index * slice_rows)
                 yield _SliceBlock(group, slice_index, int(rows * self._row_weight(group)), self._part)
         if small:
-            yield self._joined(small)
+            yield self._joined(small, small_bytes)
 
     def _row_groups(self) -> Iterator[RowGroup]:
         for index in self._groups:
@@ -202,22 +207,19 @@ class _ParquetReader(BlockReader):
                 group.probe()
             yield group
 
-    def _are_small(self, groups: list[RowGroup]) -> bool:
-        """Tell whether these may be decoded at once."""
-        return self._weight_of(groups) <= _JOINED_BLOCKS * self._block_bytes and all(
-            group.schema.equals(groups[0].schema) and group.rows < MAX_SLICE_ROWS for group in groups
-        )
+    def _is_small(self, group: RowGroup, nbytes: int) -> bool:
+        """Tell whether a row group may be decoded together with others. Not the first: its rows are wanted soon."""
+        wanted = self._limit is None and group.index != self._groups[0] and bool(self._schema.names)
+        return wanted and nbytes <= self._joined_bytes and group.rows < MAX_SLICE_ROWS
 
-    def _weight_of(self, groups: list[RowGroup]) -> int:
-        return sum(int(group.rows * self._row_weight(group)) for group in groups)
+    @property
+    def _joined_bytes(self) -> int:
+        return _JOINED_BLOCKS * self._block_bytes
 
-    def _joined(self, groups: list[RowGroup]) -> _SliceBlock | JoinedBlock:
-        nbytes = self._weight_of(groups)
-        return (
-            JoinedBlock(groups, nbytes, self._part)
-            if len(groups) > 1
-            else _SliceBlock(groups[0], 0, nbytes, self._part)
-        )
+    def _joined(self, groups: list[RowGroup], nbytes: int) -> _SliceBlock | JoinedBlock:
+        if len(groups) == 1:
+            return _SliceBlock(groups[0], 0, nbytes, self._part)
+        return JoinedBlock(groups, nbytes, self._part)
 
     def _slice_of(self, group: RowGroup) -> tuple[int, int]:
         """Return the bytes and the rows of a slice; all of them where the group fits."""
