@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -52,20 +54,40 @@ def test_text_that_stays_encoded_on_its_way_to_a_file_is_the_same(path, tmp_path
     assert pq.read_table(tmp_path / "out.parquet").equals(TABLE.select(FLAT))
 
 
-@pytest.mark.parametrize("group", [1, 7, GROUPS - 1])
-def test_rows_before_a_damaged_row_group_come_and_the_error_names_it(path, group):
+def damage(path, group):
+    """Flip a byte of a row group's first column."""
     chunk = pq.read_metadata(path).row_group(group).column(0)
     with open(path, "r+b") as file:
         file.seek(chunk.dictionary_page_offset + chunk.total_compressed_size // 2)
         byte = file.read(1)[0]
         file.seek(-1, 1)
         file.write(bytes([byte ^ 0xFF]))
+
+
+@pytest.mark.parametrize("group", [1, 7, GROUPS - 1])
+def test_rows_before_a_damaged_row_group_come_and_the_error_names_it(path, group):
+    damage(path, group)
     rows = 0
     with pytest.raises(sf.DecodeError, match=rf"row group {group} ") as caught:
         for batch in sf.read_parquet(path, columns=["n"]):
             rows += batch.num_rows
     assert rows == group * ROWS_PER_GROUP
     assert caught.value.source == str(path)
+
+
+def test_what_was_decoded_before_a_damaged_row_group_is_let_go_without_a_collection(path):
+    damage(path, 7)
+    gc.collect()
+    gc.disable()
+    try:
+        before = pa.total_allocated_bytes()
+        with sf.read_parquet(path, columns=["n"]).iter_batches() as batches:
+            rows = 0
+            while rows < 7 * ROWS_PER_GROUP:
+                rows += next(batches).num_rows
+        assert pa.total_allocated_bytes() == before
+    finally:
+        gc.enable()
 
 
 def test_resume_between_joined_row_groups_loses_and_repeats_nothing(path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import polars as pl
@@ -12,6 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import streamframe as sf
+from streamframe.formats.parquet import ParquetFormat
+from streamframe.io.local import LocalLocation
+from tests.formats.scripted import open_file, scan_of
 
 ROWS = 60_000
 DAY = dt.date(2013, 1, 1)
@@ -81,3 +86,24 @@ def test_damage_in_one_column_does_not_keep_others_from_being_read(tmp_path):
         assert sf.read_parquet(path, columns=["id", "fare"]).to_arrow().num_rows == ROWS
         with pytest.raises(sf.DecodeError, match="row group 0 cannot be decoded"):
             sf.read_parquet(path).to_arrow()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are looked up in /proc")
+def test_the_error_of_a_slice_that_was_given_up_keeps_no_file_open(tmp_path):
+    path = tmp_path / "given.parquet"
+    pq.write_table(pa.table({"tags": [["a"] * 50] * ROWS}), path)
+
+    def is_open():
+        return any(os.path.realpath(f"/proc/self/fd/{number}") == str(path) for number in os.listdir("/proc/self/fd"))
+
+    opened = open_file(ParquetFormat(), LocalLocation(str(path), str(path)), block_bytes=10_000)
+    blocks = opened.read(scan_of(), part=0)
+    blocks.next_block()
+    second = blocks.next_block()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(second.decode)
+        while not is_open():
+            assert not waiting.done()
+        blocks.close()
+        assert "an earlier slice" in str(waiting.exception())
+    assert not is_open()

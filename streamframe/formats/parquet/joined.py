@@ -45,7 +45,7 @@ class JoinedBlock(Block):
             except StreamError as error:
                 if not batches:
                     raise
-                self._failed = error
+                self._failed = _without_frames(error)
                 break
             batches.append(data)
             self._next += not more
@@ -76,3 +76,12 @@ class JoinedBlock(Block):
             group.finish()
         self._next = len(self.groups)
         return made
+
+
+def _without_frames(error: StreamError) -> StreamError:
+    """Return an error to be kept: its frames hold the block that keeps it, and only a collection would free both."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error

@@ -192,6 +192,8 @@ class RowGroup:
             if self.schema.names and some > _WHOLE * self._weight.trusted_rows:
                 some = self._weight.trusted_rows
             piece = self._read(slice_index, some, last=done + some == rows)
+            if piece is None:
+                raise DecodeError("an earlier slice of the row group could not be decoded", source=self.label)
             weight = held_bytes(piece)
             self._weight.learn(some, weight, self._slice_bytes)
             done += some
@@ -203,8 +205,11 @@ class RowGroup:
             self._let_go()
         return pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces), done < rows
 
-    def _read(self, slice_index: int, rows: int, *, last: bool) -> pa.RecordBatch:
-        """Return the next rows of a slice; with the last ones, each column is left to the next slice."""
+    def _read(self, slice_index: int, rows: int, *, last: bool) -> pa.RecordBatch | None:
+        """Return the next rows of a slice, None if that has been given up.
+
+        With the last ones, each column is left to the next slice. An error raised here would keep open what it read.
+        """
         if not self.schema.names:
             return rows_without_columns(rows)
         with self._turn:
@@ -223,7 +228,7 @@ class RowGroup:
                     self._at_slice[place] += 1
                     self._turn.notify_all()
         if self._given_up:
-            raise DecodeError("an earlier slice of the row group could not be decoded", source=self.label)
+            return None
         return pa.RecordBatch.from_arrays([columns[name] for name in self.schema.names], schema=self.schema)
 
     def _turn_has_come(self, place: int, slice_index: int) -> bool:
