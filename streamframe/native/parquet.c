@@ -18,7 +18,7 @@ enum { SLACK = SNAPPY_SLACK };
 enum { STEP = 1024 };
 enum codec { STORED = 0, SNAPPY = 1, OTHER = 2 };
 /* What a chunk needs to go on, beside `enum outcome`. */
-enum need { MORE_INPUT = 2, UNPACKING = 3 };
+enum need { MORE_INPUT = 2, UNPACKING = 3, ROOM_FOR_PAGE = 4 };
 
 /* Numbers that are written in runs, or packed into bits. */
 struct runs {
@@ -35,6 +35,8 @@ struct chunk {
     const uint8_t *at, *end; /* the bytes that are there */
     int64_t behind;          /* bytes of the chunk behind these */
     int64_t most_page_bytes;
+    uint8_t *page;           /* room for a page, kept from one to the next */
+    int64_t page_room;
     int32_t codec, nullable, stored_width, width; /* width is 0 for text; a narrower one than what is stored is cut */
     int32_t encoded;                              /* indices are wanted */
     /* Told to the caller. */
@@ -51,8 +53,6 @@ struct chunk {
     /* Nobody else's. */
     struct page_header header;
     bool waiting; /* for the page to be unpacked */
-    uint8_t *page;
-    int64_t page_room;
     int64_t page_rows; /* not decoded yet */
     bool by_index;
     struct runs levels, indices;
@@ -63,7 +63,6 @@ struct chunk {
 int64_t sf_parquet_chunk_bytes(void) { return sizeof(struct chunk); }
 
 void sf_parquet_close(struct chunk *chunk) {
-    free(chunk->page);
     free(chunk->dictionary);
     free(chunk->dictionary_ends);
     chunk->page = chunk->dictionary = NULL;
@@ -153,15 +152,6 @@ static int64_t read_levels(struct runs *levels, int64_t count, uint64_t *bits) {
 }
 
 /* Pages. */
-
-static bool room_for_page(struct chunk *chunk, int64_t bytes) {
-    if (bytes + SLACK <= chunk->page_room) return true;
-    free(chunk->page);
-    chunk->page_room = bytes + SLACK;
-    chunk->page = malloc((size_t)chunk->page_room);
-    if (!chunk->page) chunk->page_room = 0;
-    return chunk->page;
-}
 
 /* Narrower integers are stored as wider ones. */
 static void narrow(const uint8_t *from, int64_t count, int64_t width, uint8_t *to) {
@@ -254,13 +244,16 @@ static int next_page(struct chunk *chunk) {
         chunk->needed = in.at - chunk->at + header->packed_bytes;
         return header->packed_bytes - (chunk->end - in.at) <= chunk->behind ? MORE_INPUT : UNSURE;
     }
+    if (header->bytes + SLACK > chunk->page_room) {
+        chunk->needed = header->bytes + SLACK;
+        return ROOM_FOR_PAGE;
+    }
     const uint8_t *body = in.at;
     int64_t body_bytes = header->packed_bytes, ready = 0;
     chunk->at = body + body_bytes;
     if (header->checksum >= 0 && sf_crc32(body, body_bytes) != header->checksum) return UNSURE;
     if (header->kind == INDEX_PAGE) return DONE;
     if (header->kind != DATA_PAGE && header->kind != DICTIONARY_PAGE && header->kind != DATA_PAGE_2) return UNSURE;
-    if (!room_for_page(chunk, header->bytes)) return UNSURE;
     int32_t codec = chunk->codec;
     if (header->kind == DATA_PAGE_2) {
         /* Its levels are never packed. */

@@ -14,8 +14,10 @@ from streamframe.native.arrays import TextRoom
 from streamframe.native.kernels import DONE, NO_ROOM, Column, library
 
 # `enum need` and `enum codec` of `parquet.c`.
-_MORE_INPUT, _UNPACKING = 2, 3
+_MORE_INPUT, _UNPACKING, _ROOM_FOR_PAGE = 2, 3, 4
 _CODECS = {"UNCOMPRESSED": 0, "SNAPPY": 1, "ZSTD": 2, "GZIP": 2}
+# Room for a page of the size that nearly everybody writes.
+_PAGE_BYTES = (1 << 20) + (64 << 10)
 # So many bytes of a chunk are there at a time, and whole pages of it.
 _WINDOW_BYTES = 256 << 10
 _MOST_PAGE_BYTES = 1 << 30
@@ -35,6 +37,8 @@ class _Chunk(ctypes.Structure):
         ("end", ctypes.c_void_p),
         ("behind", ctypes.c_int64),
         ("most_page_bytes", ctypes.c_int64),
+        ("page", ctypes.c_void_p),
+        ("page_room", ctypes.c_int64),
         ("codec", ctypes.c_int32),
         ("nullable", ctypes.c_int32),
         ("stored_width", ctypes.c_int32),
@@ -82,6 +86,10 @@ class Extent:
     most_page_bytes: int
 
 
+class TooHeavy(Exception):  # noqa: N818 - never seen by users
+    """Rows would take more bytes than they may."""
+
+
 class ColumnChunk:
     """A column chunk, and how far it has been decoded.
 
@@ -116,6 +124,8 @@ class ColumnChunk:
         self._chunk.nullable = form.nullable
         self._chunk.stored_width, self._chunk.width = form.stored_width, form.width
         self._chunk.encoded = encoded
+        # By Arrow's allocator, which hands it to the next chunk as it is; libc gives such pieces back to the system.
+        self._page: pa.Buffer | None = None
         self._window: pa.Buffer | None = None
         self._window_start = extent.start
         self._rows_left = extent.rows
@@ -126,26 +136,37 @@ class ColumnChunk:
         """Tell whether chunks that are compressed like that can be decoded here."""
         return library() is not None and codec in _CODECS and sys.byteorder == "little"
 
-    def read(self, rows: int) -> pa.Array | None:
-        """Return the next rows, or None if that takes Arrow: then ask no more."""
-        made = self._room_for(rows)
+    def read(self, rows: int, most_bytes: int | None = None) -> pa.Array | None:
+        """Return the next rows, or None if that takes Arrow: then ask no more.
+
+        Raises
+        ------
+        TooHeavy
+            If the array would take more than `most_bytes`: then ask no more.
+        """
+        made = self._room_for(rows, most_bytes)
         if not self._fill(made, ctypes.c_int64(), rows):
             return None
         self._room.learn(self._name, rows, made.text_bytes)
         return made.array(self._dictionary_values())
 
-    def _room_for(self, rows: int) -> _Rows:
-        return _Rows(self._form, rows, self._room.forecast(self._name, rows, 1), encoded=self._encoded)
+    def _room_for(self, rows: int, most_bytes: int | None) -> _Rows:
+        forecast = self._room.forecast(self._name, rows, 1)
+        return _Rows(self._form, rows, forecast, most_bytes, encoded=self._encoded)
 
     def _fill(self, made: _Rows, done: ctypes.c_int64, rows: int) -> bool:
         """Go on until `rows` of `made` are done; False if that takes Arrow."""
         assert self._kernels
         before = done.value
+        if self._page is None:
+            self._make_room_for_page(min(self._chunk.most_page_bytes, _PAGE_BYTES) + _SLACK)
         while (outcome := self._kernels.sf_parquet_read(self._memory, made.address, rows, ctypes.byref(done))) != DONE:
             if outcome == NO_ROOM:
                 made.make_room(self._chunk.needed)
             elif outcome == _MORE_INPUT:
                 self._bring(self._chunk.needed)
+            elif outcome == _ROOM_FOR_PAGE:
+                self._make_room_for_page(self._chunk.needed)
             elif outcome != _UNPACKING or not self._unpack():
                 return False
         if self._encoded:
@@ -155,6 +176,10 @@ class ColumnChunk:
             # Chunks of other columns may have to wait long for theirs.
             self._let_go()
         return True
+
+    def _make_room_for_page(self, nbytes: int) -> None:
+        self._page = pa.allocate_buffer(nbytes)
+        self._chunk.page, self._chunk.page_room = self._page.address, self._page.size
 
     def _bring(self, needed: int) -> None:
         """Have more bytes of the chunk at hand."""
@@ -190,20 +215,28 @@ class ColumnChunk:
     def _let_go(self) -> None:
         if self._kernels is not None:
             self._kernels.sf_parquet_close(self._memory)
-            self._chunk.at = self._chunk.end = self._window = None
+            self._chunk.at = self._chunk.end = self._window = self._page = None
 
     def __del__(self) -> None:
         self._let_go()
 
 
-def read_on_end(chunks: Sequence[ColumnChunk], rows: Sequence[int]) -> pa.Array | None:
-    """Return the rows of several chunks of one column as one array; None if that takes Arrow: then ask no more."""
+def read_on_end(chunks: Sequence[ColumnChunk], rows: Sequence[int], most_bytes: int) -> pa.Array | None:
+    """Return the rows of several chunks of one column as one array; None if that takes Arrow: then ask no more.
+
+    Raises
+    ------
+    TooHeavy
+        If the array would take more than `most_bytes`: then ask no more.
+    """
     first = chunks[0]
+    if len(chunks) == 1:
+        return first.read(rows[0], most_bytes)
     if first._encoded:
         # Each has a dictionary of its own.
-        arrays = [chunk.read(some) for chunk, some in zip(chunks, rows, strict=True)]
+        arrays = [chunk.read(some, most_bytes) for chunk, some in zip(chunks, rows, strict=True)]
         return None if any(array is None for array in arrays) else pa.concat_arrays(arrays)
-    made, done = first._room_for(sum(rows)), ctypes.c_int64()
+    made, done = first._room_for(sum(rows), most_bytes), ctypes.c_int64()
     for chunk, some in zip(chunks, rows, strict=True):
         if not chunk._fill(made, done, done.value + some):
             return None
@@ -214,20 +247,28 @@ def read_on_end(chunks: Sequence[ColumnChunk], rows: Sequence[int]) -> pa.Array 
 class _Rows:
     """Room for some rows of one column."""
 
-    def __init__(self, form: Form, rows: int, text_room: int, *, encoded: bool) -> None:
+    def __init__(self, form: Form, rows: int, text_room: int, most_bytes: int | None, *, encoded: bool) -> None:
         self._form, self._rows, self._encoded = form, rows, encoded
         self._column = Column()
         self._validity = self._text = None
+        width = 4 if encoded else form.width
+        validity_bytes = -(-rows // 8) if form.nullable else 0
+        values_bytes = rows * width if width else (rows + 1) * 4
+        # With the slack, which is given back.
+        self._most_text_bytes = _MOST_TEXT_BYTES
+        if most_bytes is not None:
+            self._most_text_bytes = min(most_bytes - validity_bytes - values_bytes + _SLACK, _MOST_TEXT_BYTES)
+            if self._most_text_bytes < _SLACK:
+                raise TooHeavy
         if form.nullable:
-            self._validity = pa.allocate_buffer(-(-rows // 8))
+            self._validity = pa.allocate_buffer(validity_bytes)
             ctypes.memset(self._validity.address, 0xFF, self._validity.size)
             self._column.validity = self._validity.address
-        width = 4 if encoded else form.width
-        self._values = pa.allocate_buffer(rows * width if width else (rows + 1) * 4)
+        self._values = pa.allocate_buffer(values_bytes)
         self._column.values = self._values.address
         if not width:
             ctypes.memset(self._values.address, 0, 4)
-            self._text = pa.allocate_buffer(min(text_room + _SLACK, _MOST_TEXT_BYTES), resizable=True)
+            self._text = pa.allocate_buffer(min(text_room + _SLACK, self._most_text_bytes), resizable=True)
             self._column.text, self._column.text_room = self._text.address, self._text.size
 
     @property
@@ -241,7 +282,9 @@ class _Rows:
     def make_room(self, needed: int) -> None:
         """Have room for at least so many bytes of text."""
         assert self._text is not None
-        self._text.resize(max(needed, min(self._text.size + self._text.size // 2, _MOST_TEXT_BYTES)))
+        if needed > self._most_text_bytes:
+            raise TooHeavy
+        self._text.resize(max(needed, min(self._text.size + self._text.size // 2, self._most_text_bytes)))
         self._column.text, self._column.text_room = self._text.address, self._text.size
 
     def array(self, dictionary: pa.Array | None) -> pa.Array:

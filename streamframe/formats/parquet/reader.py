@@ -19,10 +19,10 @@ from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.columns import require_columns, require_unique
 from streamframe.formats.limits import MAX_BATCH_BYTES, MAX_SLICE_ROWS
 from streamframe.formats.parquet.footer import Footer, footer_of
-from streamframe.formats.parquet.joined import JoinedBlock
 from streamframe.formats.parquet.kernel import Kernel
 from streamframe.formats.parquet.pruning import matching_row_groups
 from streamframe.formats.parquet.rowgroup import RowGroup, RowWeight
+from streamframe.formats.parquet.whole import WholeBlock
 from streamframe.io.location import Location
 from streamframe.io.ranged import RangedFile
 from streamframe.plan.node import Scan
@@ -133,7 +133,7 @@ class _ParquetReader(BlockReader):
         self._weight = RowWeight()
         self._kernel = kernel
         self._blocks = self._plan_blocks()
-        self._pending: _SliceBlock | JoinedBlock | None = None
+        self._pending: _SliceBlock | WholeBlock | None = None
         self._seen_bytes = 0
         self._started: list[RowGroup] = []
 
@@ -172,7 +172,7 @@ class _ParquetReader(BlockReader):
         for group in list(self._started):
             group.give_up()
 
-    def _plan_blocks(self) -> Iterator[_SliceBlock | JoinedBlock]:
+    def _plan_blocks(self) -> Iterator[_SliceBlock | WholeBlock]:
         small: list[RowGroup] = []
         small_bytes = 0
         for group in self._row_groups():
@@ -184,17 +184,19 @@ class _ParquetReader(BlockReader):
             if small and not (
                 is_small and small_bytes + nbytes <= self._joined_bytes and group.schema.equals(small[0].schema)
             ):
-                yield self._joined(small, small_bytes)
+                yield WholeBlock(small, small_bytes, self._part)
                 small, small_bytes = [], 0
             if is_small:
                 small.append(group)
                 small_bytes += nbytes
-                continue
-            for slice_index in range(slices):
-                rows = min(slice_rows, group.rows - slice_index * slice_rows)
-                yield _SliceBlock(group, slice_index, int(rows * self._row_weight(group)), self._part)
+            elif slices == 1:
+                yield WholeBlock([group], nbytes, self._part)
+            else:
+                for slice_index in range(slices):
+                    rows = min(slice_rows, group.rows - slice_index * slice_rows)
+                    yield _SliceBlock(group, slice_index, int(rows * self._row_weight(group)), self._part)
         if small:
-            yield self._joined(small, small_bytes)
+            yield WholeBlock(small, small_bytes, self._part)
 
     def _row_groups(self) -> Iterator[RowGroup]:
         for index in self._groups:
@@ -215,11 +217,6 @@ class _ParquetReader(BlockReader):
     @property
     def _joined_bytes(self) -> int:
         return _JOINED_BLOCKS * self._block_bytes
-
-    def _joined(self, groups: list[RowGroup], nbytes: int) -> _SliceBlock | JoinedBlock:
-        if len(groups) == 1:
-            return _SliceBlock(groups[0], 0, nbytes, self._part)
-        return JoinedBlock(groups, nbytes, self._part)
 
     def _slice_of(self, group: RowGroup) -> tuple[int, int]:
         """Return the bytes and the rows of a slice; all of them where the group fits."""

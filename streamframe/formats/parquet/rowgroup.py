@@ -132,9 +132,10 @@ class RowGroup:
             self.give_up()
             raise
 
-    def trusts(self, rows: int) -> bool:
-        """Tell whether so many rows at once are known not to be too heavy."""
-        return rows <= _WHOLE * self._weight.trusted_rows
+    def room_for(self, rows: int) -> int:
+        """Return how many bytes may be taken by so many rows at once; 0 if they are likely to take more."""
+        room = int(_WHOLE * self._slice_bytes)
+        return room if rows * self._weight.nbytes <= room else 0
 
     def chunks(self) -> list[ColumnChunk] | None:
         """Return the chunks of all columns for somebody else to read; None if the kernel does not know them all."""

@@ -1,7 +1,7 @@
-"""Small row groups on end, decoded at once.
+"""Row groups that are decoded whole: one, or small ones on end at once.
 
-Rule: what is not known to the kernel, or heavier than foretold, comes row group by row group, as it would have alone;
-rows before one that is damaged are handed on.
+Rules: what turns out heavier than a slice may be, or takes Arrow, comes row group by row group and some rows at a time;
+rows before a row group that is damaged are handed on.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import pyarrow as pa
 from streamframe.batch import Mark
 from streamframe.errors import StreamError
 from streamframe.formats.parquet.rowgroup import RowGroup
-from streamframe.native.parquet import read_on_end
+from streamframe.native.parquet import TooHeavy, read_on_end
 from streamframe.plan.source import Block, Decoded
 
 
-class JoinedBlock(Block):
+class WholeBlock(Block):
     """Row groups that are on end among those that are read, each of them in one slice, and alike in their columns."""
 
     begins = True
@@ -30,9 +30,10 @@ class JoinedBlock(Block):
         # The first that has not been decoded, and what was wrong with it when others had been.
         self._next = 0
         self._failed: StreamError | None = None
+        self._tried = False
 
     def decode(self) -> Decoded:
-        made = self._at_once() if not self._next else None
+        made = self._at_once() if not self._tried else None
         if made is not None:
             return Decoded(made, made.num_rows)
         batches: list[pa.RecordBatch] = []
@@ -56,19 +57,25 @@ class JoinedBlock(Block):
         return Mark(part=self.part, token=self.groups[min(self._next, len(self.groups) - 1)].index, rows=rows)
 
     def _at_once(self) -> pa.RecordBatch | None:
+        """Return all rows, with no more in memory than a slice may have; None if that is not to be."""
+        self._tried = True
         first, rows = self.groups[0], [group.rows for group in self.groups]
-        if not first.trusts(sum(rows)):
-            return None
-        opened = [group.chunks() for group in self.groups]
+        # Without columns there is nothing to be decoded, and no array to tell the number of rows.
+        room = first.room_for(sum(rows)) if first.schema.names else 0
+        opened = [group.chunks() for group in self.groups] if room else []
         known = [chunks for chunks in opened if chunks is not None]
-        if len(known) < len(opened):
+        if not room or len(known) < len(opened):
             return None
         arrays = []
         for column, on_end in zip(first.schema, zip(*known, strict=True), strict=True):
-            array = read_on_end(on_end, rows)
+            try:
+                array = read_on_end(on_end, rows, room)
+            except TooHeavy:
+                return None
             first.learn(column.name, sure=array is not None)
             if array is None:
                 return None
+            room -= array.nbytes
             arrays.append(array)
         made = pa.RecordBatch.from_arrays(arrays, schema=first.schema)
         first.weigh(made)
