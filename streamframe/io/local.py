@@ -11,7 +11,7 @@ import glob
 import os
 import stat
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from streamframe.errors import SourceError, TruncatedError, did_you_mean
@@ -194,26 +194,40 @@ class LocalRangedFile(RangedFile):
         return self._location.path
 
     def _read(self, offset: int, nbytes: int) -> bytes:
+        pieces: list[bytes] = []
+
+        def read(done: int) -> int:
+            pieces.append(os.pread(self._fd, nbytes - done, offset + done))
+            return len(pieces[-1])
+
+        self._read_by(read, nbytes)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _read_into(self, offset: int, target: memoryview) -> int:
+        if not hasattr(os, "preadv"):
+            return super()._read_into(offset, target)
+        return self._read_by(lambda done: os.preadv(self._fd, [target[done:]], offset + done), len(target))
+
+    def _read_by(self, read: Callable[[int], int], nbytes: int) -> int:
+        """Call `read` with how many bytes there are already until it has no more; return how many there are."""
         with self._lock:
             if self._fd < 0 or self._closed:
                 raise closed_error(self.label)
             self._readers += 1
-        pieces = []
+        done = 0
         try:
-            left = nbytes
             # One call reads at most 2 GiB.
-            while left and (piece := os.pread(self._fd, left, offset + nbytes - left)):
-                pieces.append(piece)
-                left -= len(piece)
+            while done < nbytes and (some := read(done)):
+                done += some
         except OSError as error:
             raise _translated(error, self._location) from error
         finally:
             with self._lock:
                 self._readers -= 1
-                self._bytes_read += nbytes - left
+                self._bytes_read += done
             if self._closed:
                 self._release()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return done
 
     def _release(self) -> None:
         with self._lock:

@@ -73,6 +73,13 @@ class RangedFile(ABC):
             raise self._short(offset, nbytes, len(data))
         return data
 
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill `target` with the bytes from `offset` on; raises what `read_range` does."""
+        self._check(offset, len(target))
+        got = self._read_into(offset, target) if target else 0
+        if got != len(target):
+            raise self._short(offset, len(target), got)
+
     def read_ranges(self, ranges: Sequence[tuple[int, int]], put: Put) -> None:
         """Read several ranges, given as (offset, nbytes), at once where that is faster.
 
@@ -95,6 +102,12 @@ class RangedFile(ABC):
     @abstractmethod
     def _release(self) -> None:
         """Do the work of `close`."""
+
+    def _read_into(self, offset: int, target: memoryview) -> int:
+        """Read a range that lies inside the file, and return how many bytes of it there were."""
+        data = self._read(offset, len(target))
+        target[: len(data)] = data
+        return len(data)
 
     def _read_all(self, ranges: Sequence[tuple[int, int]], put: Put) -> None:
         # In pieces, so that a long range is not in memory twice.

@@ -476,3 +476,21 @@ int sf_parquet_read(struct chunk *chunk, struct column *made, int64_t rows, int6
     }
     return DONE;
 }
+
+/* Rows of a chunk, up to so many of them in `made`. */
+struct step {
+    struct chunk *chunk;
+    struct column *made;
+    int64_t rows;
+    int64_t *done;
+};
+
+/* Take steps from the one numbered `at` on; stop at the first that needs something. */
+int sf_parquet_read_steps(const struct step *steps, int64_t count, int64_t *at) {
+    for (; *at < count; ++*at) {
+        const struct step *step = steps + *at;
+        const int outcome = sf_parquet_read(step->chunk, step->made, step->rows, step->done);
+        if (outcome != DONE) return outcome;
+    }
+    return DONE;
+}

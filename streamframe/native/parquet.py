@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -86,10 +86,6 @@ class Extent:
     most_page_bytes: int
 
 
-class TooHeavy(Exception):  # noqa: N818 - never seen by users
-    """Rows would take more bytes than they may."""
-
-
 class ColumnChunk:
     """A column chunk, and how far it has been decoded.
 
@@ -116,8 +112,8 @@ class ColumnChunk:
         assert self._kernels
         self._memory = ctypes.create_string_buffer(self._kernels.sf_parquet_chunk_bytes())
         self._chunk = _Chunk.from_buffer(self._memory)
-        self._form, self._extent, self._source = form, extent, source
-        self._room, self._name, self._encoded = room, name, encoded
+        self.form, self.extent, self._source = form, extent, source
+        self._room, self._name, self.encoded = room, name, encoded
         self._chunk.behind = extent.end - extent.start
         self._chunk.most_page_bytes = min(extent.most_page_bytes, _MOST_PAGE_BYTES)
         self._chunk.codec = _CODECS[extent.codec]
@@ -136,67 +132,82 @@ class ColumnChunk:
         """Tell whether chunks that are compressed like that can be decoded here."""
         return library() is not None and codec in _CODECS and sys.byteorder == "little"
 
-    def read(self, rows: int, most_bytes: int | None = None) -> pa.Array | None:
-        """Return the next rows, or None if that takes Arrow: then ask no more.
-
-        Raises
-        ------
-        TooHeavy
-            If the array would take more than `most_bytes`: then ask no more.
-        """
-        made = self._room_for(rows, most_bytes)
-        if not self._fill(made, ctypes.c_int64(), rows):
-            return None
-        self._room.learn(self._name, rows, made.text_bytes)
-        return made.array(self._dictionary_values())
-
-    def _room_for(self, rows: int, most_bytes: int | None) -> _Rows:
-        forecast = self._room.forecast(self._name, rows, 1)
-        return _Rows(self._form, rows, forecast, most_bytes, encoded=self._encoded)
-
-    def _fill(self, made: _Rows, done: ctypes.c_int64, rows: int) -> bool:
-        """Go on until `rows` of `made` are done; False if that takes Arrow."""
+    def read(self, rows: int) -> pa.Array | None:
+        """Return the next rows, or None if that takes Arrow: then ask no more."""
         assert self._kernels
-        before = done.value
+        made, done = self.room_for(rows), ctypes.c_int64()
         if self._page is None:
-            self._make_room_for_page(min(self._chunk.most_page_bytes, _PAGE_BYTES) + _SLACK)
-        while (outcome := self._kernels.sf_parquet_read(self._memory, made.address, rows, ctypes.byref(done))) != DONE:
+            self.take_page_room(pa.allocate_buffer(self.page_room))
+        while (outcome := self._kernels.sf_parquet_read(self.address, made.address, rows, ctypes.byref(done))) != DONE:
             if outcome == NO_ROOM:
-                made.make_room(self._chunk.needed)
-            elif outcome == _MORE_INPUT:
-                self._bring(self._chunk.needed)
-            elif outcome == _ROOM_FOR_PAGE:
-                self._make_room_for_page(self._chunk.needed)
-            elif outcome != _UNPACKING or not self._unpack():
-                return False
-        if self._encoded:
-            self._dictionary_values()
-        self._rows_left -= rows - before
+                made.make_room(self.needed)
+            elif not self.meet(outcome):
+                return None
+        self._rows_left -= rows
+        return self.finished(made)
+
+    def room_for(self, rows: int) -> Rows:
+        """Return room for so many rows, and for as much text as they are likely to have."""
+        return Rows(self.form, rows, self._room.forecast(self._name, rows, 1), encoded=self.encoded)
+
+    def finished(self, made: Rows) -> pa.Array:
+        """Return the array of what has been read, the last of it from this chunk."""
+        self._room.learn(self._name, made.rows, made.text_bytes)
+        dictionary = self._dictionary_values() if self.encoded else None
         if self._rows_left <= 0:
             # Chunks of other columns may have to wait long for theirs.
-            self._let_go()
-        return True
+            self.let_go()
+        return made.array(dictionary)
 
-    def _make_room_for_page(self, nbytes: int) -> None:
-        self._page = pa.allocate_buffer(nbytes)
-        self._chunk.page, self._chunk.page_room = self._page.address, self._page.size
+    @property
+    def address(self) -> Any:
+        """Where the kernel finds the chunk."""
+        return ctypes.addressof(self._memory)
+
+    @property
+    def needed(self) -> int:
+        """How many bytes the kernel has asked for."""
+        return int(self._chunk.needed)
+
+    @property
+    def page_room(self) -> int:
+        """Return how many bytes a page is likely to need."""
+        return min(int(self._chunk.most_page_bytes), _PAGE_BYTES) + _SLACK
+
+    def take_page_room(self, page: pa.Buffer) -> None:
+        """Have pages decompressed there."""
+        self._page = page
+        self._chunk.page, self._chunk.page_room = page.address, page.size
+
+    def take_input(self, window: pa.Buffer) -> None:
+        """Have bytes of the chunk, from `extent.start` on if they are the first, else from where the kernel stopped."""
+        self._chunk.at, self._chunk.end = window.address, window.address + window.size
+        self._chunk.behind = self.extent.end - self._window_start - window.size
+        self._window = window
+
+    def meet(self, outcome: int) -> bool:
+        """Do what the kernel has asked for; False if that takes Arrow."""
+        if outcome == _MORE_INPUT:
+            self._bring(self.needed)
+        elif outcome == _ROOM_FOR_PAGE:
+            self.take_page_room(pa.allocate_buffer(self.needed))
+        else:
+            return outcome == _UNPACKING and self._unpack()
+        return True
 
     def _bring(self, needed: int) -> None:
         """Have more bytes of the chunk at hand."""
         if self._window is not None:
             self._window_start += (self._chunk.at or 0) - self._window.address
-        left = self._extent.end - self._window_start
-        window = pa.py_buffer(self._source(self._window_start, min(left, max(needed, _WINDOW_BYTES))))
-        self._chunk.at, self._chunk.end = window.address, window.address + window.size
-        self._chunk.behind = left - window.size
-        self._window = window
+        left = self.extent.end - self._window_start
+        self.take_input(pa.py_buffer(self._source(self._window_start, min(left, max(needed, _WINDOW_BYTES)))))
 
     def _unpack(self) -> bool:
         """Decompress a page by Arrow, right to its place; tell whether it is as long as it should be."""
         packed = pa.foreign_buffer(self._chunk.packed, self._chunk.packed_bytes, base=self._window)
         place = (ctypes.c_char * self._chunk.unpacked_bytes).from_address(self._chunk.unpacked)
         try:
-            with pa.CompressedInputStream(pa.BufferReader(packed), self._extent.codec.lower()) as stream:
+            with pa.CompressedInputStream(pa.BufferReader(packed), self.extent.codec.lower()) as stream:
                 view, got = memoryview(place), 0
                 while got < len(view) and (some := stream.readinto(view[got:])):
                     got += some
@@ -204,98 +215,80 @@ class ColumnChunk:
         except (pa.ArrowException, OSError):
             return False
 
-    def _dictionary_values(self) -> pa.Array | None:
-        if self._encoded and self._dictionary is None:
+    def _dictionary_values(self) -> pa.Array:
+        if self._dictionary is None:
             count = self._chunk.dictionary_count
             offsets = _copied(self._chunk.dictionary_ends, (count + 1) * 4)
             text = _copied(self._chunk.dictionary, int.from_bytes(offsets[-4:].to_pybytes(), "little"))
-            self._dictionary = pa.Array.from_buffers(self._form.kind, count, [None, offsets, text], 0)
+            self._dictionary = pa.Array.from_buffers(self.form.kind, count, [None, offsets, text], 0)
         return self._dictionary
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Free what the kernel holds; safe twice."""
         if self._kernels is not None:
             self._kernels.sf_parquet_close(self._memory)
+            self._kernels = None
             self._chunk.at = self._chunk.end = self._window = self._page = None
 
     def __del__(self) -> None:
-        self._let_go()
+        self.let_go()
 
 
-def read_on_end(chunks: Sequence[ColumnChunk], rows: Sequence[int], most_bytes: int) -> pa.Array | None:
-    """Return the rows of several chunks of one column as one array; None if that takes Arrow: then ask no more.
-
-    Raises
-    ------
-    TooHeavy
-        If the array would take more than `most_bytes`: then ask no more.
-    """
-    first = chunks[0]
-    if len(chunks) == 1:
-        return first.read(rows[0], most_bytes)
-    if first._encoded:
-        # Each has a dictionary of its own.
-        arrays = [chunk.read(some, most_bytes) for chunk, some in zip(chunks, rows, strict=True)]
-        return None if any(array is None for array in arrays) else pa.concat_arrays(arrays)
-    made, done = first._room_for(sum(rows), most_bytes), ctypes.c_int64()
-    for chunk, some in zip(chunks, rows, strict=True):
-        if not chunk._fill(made, done, done.value + some):
-            return None
-    first._room.learn(first._name, sum(rows), made.text_bytes)
-    return made.array(None)
-
-
-class _Rows:
+class Rows:
     """Room for some rows of one column."""
 
-    def __init__(self, form: Form, rows: int, text_room: int, most_bytes: int | None, *, encoded: bool) -> None:
-        self._form, self._rows, self._encoded = form, rows, encoded
+    def __init__(self, form: Form, rows: int, text_bytes: int, *, encoded: bool) -> None:
+        self._form, self.rows, self._encoded = form, rows, encoded
         self._column = Column()
         self._validity = self._text = None
-        width = 4 if encoded else form.width
-        validity_bytes = -(-rows // 8) if form.nullable else 0
-        values_bytes = rows * width if width else (rows + 1) * 4
-        # With the slack, which is given back.
-        self._most_text_bytes = _MOST_TEXT_BYTES
-        if most_bytes is not None:
-            self._most_text_bytes = min(most_bytes - validity_bytes - values_bytes + _SLACK, _MOST_TEXT_BYTES)
-            if self._most_text_bytes < _SLACK:
-                raise TooHeavy
         if form.nullable:
-            self._validity = pa.allocate_buffer(validity_bytes)
+            self._validity = pa.allocate_buffer(-(-rows // 8))
             ctypes.memset(self._validity.address, 0xFF, self._validity.size)
             self._column.validity = self._validity.address
-        self._values = pa.allocate_buffer(values_bytes)
+        width = 4 if encoded else form.width
+        self._values = pa.allocate_buffer(rows * width if width else (rows + 1) * 4)
         self._column.values = self._values.address
         if not width:
             ctypes.memset(self._values.address, 0, 4)
-            self._text = pa.allocate_buffer(min(text_room + _SLACK, self._most_text_bytes), resizable=True)
+            self._text = pa.allocate_buffer(min(text_bytes + _SLACK, _MOST_TEXT_BYTES), resizable=True)
             self._column.text, self._column.text_room = self._text.address, self._text.size
 
     @property
     def address(self) -> Any:
-        return ctypes.byref(self._column)
+        """Where the kernel finds it."""
+        return ctypes.addressof(self._column)
 
     @property
     def text_bytes(self) -> int:
+        """How much text there is."""
         return int(self._column.text_used)
+
+    @property
+    def text_room(self) -> int:
+        """How many bytes there are for text."""
+        return int(self._column.text_room)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes there are."""
+        return int(self._values.size + self._column.text_room) + (self._validity.size if self._validity else 0)
 
     def make_room(self, needed: int) -> None:
         """Have room for at least so many bytes of text."""
         assert self._text is not None
-        if needed > self._most_text_bytes:
-            raise TooHeavy
-        self._text.resize(max(needed, min(self._text.size + self._text.size // 2, self._most_text_bytes)))
+        self._text.resize(max(needed, min(self._text.size + self._text.size // 2, _MOST_TEXT_BYTES)))
         self._column.text, self._column.text_room = self._text.address, self._text.size
 
     def array(self, dictionary: pa.Array | None) -> pa.Array:
+        """Return the rows; `dictionary` is of those that are indices."""
         buffers = [self._validity if self._column.nulls else None, self._values]
         if dictionary is not None:
-            indices = pa.Array.from_buffers(pa.int32(), self._rows, buffers, self._column.nulls)
+            indices = pa.Array.from_buffers(pa.int32(), self.rows, buffers, self._column.nulls)
             return pa.DictionaryArray.from_arrays(indices, dictionary, safe=False)
         if self._text is not None:
             self._text.resize(self.text_bytes, shrink_to_fit=True)
             buffers.append(self._text)
-        return pa.Array.from_buffers(self._form.kind, self._rows, buffers, self._column.nulls)
+        return pa.Array.from_buffers(self._form.kind, self.rows, buffers, self._column.nulls)
 
 
 def _copied(address: int, nbytes: int) -> pa.Buffer:

@@ -84,8 +84,10 @@ def files(draw: st.DrawFn) -> tuple[bytes, pa.Array]:
 def read(data: bytes, metadata: pq.FileMetaData, pieces: list[int], *, encoded: bool = False) -> pa.Array | None:
     """Read the column of a file by the kernel, so many rows at a time in turn; None if it is not sure."""
     column = metadata.schema.to_arrow_schema().field("x")
-    kernel = Kernel(Footer("x", metadata, b""))
-    chunk = kernel.chunk(0, column, lambda start, count: data[start : start + count], encoded=encoded)
+    footer = Footer("x", metadata, b"")
+    chunk = Kernel(footer).chunk(
+        column, footer.chunks(0, ["x"])["x"], lambda start, count: data[start : start + count], encoded=encoded
+    )
     assert chunk is not None
     arrays, left, turn = [], metadata.num_rows, 0
     while left:
@@ -136,7 +138,7 @@ def form(request, monkeypatch):
     kernels = library()
     assert kernels
     if request.param == "narrow":
-        for name in ("sf_parquet_chunk_bytes", "sf_parquet_read", "sf_parquet_close"):
+        for name in ("sf_parquet_chunk_bytes", "sf_parquet_read", "sf_parquet_read_steps", "sf_parquet_close"):
             # By its name: what is called otherwise is the widest.
             narrow, widest = kernels[name], getattr(kernels, name)
             narrow.restype, narrow.argtypes = widest.restype, widest.argtypes
@@ -225,5 +227,7 @@ def test_text_that_is_too_long_for_an_array_is_not_sure():
     metadata = pq.read_metadata(pa.BufferReader(data))
     assert read(data, metadata, [2_000]) is None
     column = metadata.schema.to_arrow_schema().field("x")
-    chunk = Kernel(Footer("x", metadata, b"")).chunk(0, column, lambda at, count: data[at : at + count], encoded=False)
+    footer = Footer("x", metadata, b"")
+    chunks = footer.chunks(0, ["x"])["x"]
+    chunk = Kernel(footer).chunk(column, chunks, lambda at, count: data[at : at + count], encoded=False)
     assert [len(text) for text in chunk.read(3).to_pylist()] == [1_500_000] * 3

@@ -44,36 +44,25 @@ class Chunk(NamedTuple):
     def of_facts(cls, facts: ChunkFacts) -> Self:
         """Return what the kernel has found."""
         codec = _CODECS[facts.codec] if facts.codec < len(_CODECS) else "UNKNOWN"
-        dictionary = facts.dictionary_page_offset if facts.dictionary_page_offset >= 0 else None
-        return cls._placed(
-            facts.data_page_offset,
-            dictionary,
-            facts.packed_bytes,
-            codec=codec,
-            values=facts.values,
-            nbytes=facts.nbytes,
-            elsewhere=bool(facts.elsewhere),
-        )
+        start, apart = _placed(facts.data_page_offset, facts.dictionary_page_offset)
+        end = start + facts.packed_bytes
+        return cls(start, end, codec, facts.values, facts.nbytes, apart, bool(facts.elsewhere))
 
     @classmethod
     def of_arrow(cls, chunk: Any) -> Self:
         """Return what Arrow says."""
-        return cls._placed(
-            chunk.data_page_offset,
-            chunk.dictionary_page_offset if chunk.has_dictionary_page else None,
-            chunk.total_compressed_size,
-            codec=chunk.compression,
-            values=chunk.num_values,
-            nbytes=chunk.total_uncompressed_size,
-            elsewhere=bool(chunk.file_path),
-        )
+        dictionary = chunk.dictionary_page_offset if chunk.has_dictionary_page else -1
+        start, apart = _placed(chunk.data_page_offset, dictionary)
+        end = start + chunk.total_compressed_size
+        values, nbytes = chunk.num_values, chunk.total_uncompressed_size
+        return cls(start, end, chunk.compression, values, nbytes, apart, bool(chunk.file_path))
 
-    @classmethod
-    def _placed(cls, data: int, dictionary: int | None, packed_bytes: int, **facts: Any) -> Self:
-        # Some writers say 0 where there is none.
-        start = min(data, dictionary) if dictionary else data
-        apart = None if dictionary is None else data - dictionary
-        return cls(start=start, end=start + packed_bytes, dictionary_bytes=apart, **facts)
+
+def _placed(data: int, dictionary: int) -> tuple[int, int | None]:
+    """Return where a chunk starts, and how far its dictionary is from its data; the offset of no dictionary is -1."""
+    # Some writers say 0 where there is none.
+    start = min(data, dictionary) if dictionary > 0 else data
+    return start, None if dictionary < 0 else data - dictionary
 
 
 def image_of(file: RangedFile, chunks: Iterable[Chunk]) -> FileImage:

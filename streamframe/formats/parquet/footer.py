@@ -49,8 +49,8 @@ class Footer:
         self.data = data
         self._sound: set[tuple[int, int]] = set()
 
-    def chunks(self, group: int, columns: Collection[str]) -> list[Chunk]:
-        """Return the chunks of these columns in a row group; a nested column has one for each of its leaves.
+    def chunks(self, group: int, columns: Collection[str]) -> dict[str, list[Chunk]]:
+        """Return the chunks of these columns in a row group, by column; a nested one has one for each of its leaves.
 
         Raises
         ------
@@ -60,8 +60,13 @@ class Footer:
         leaves = self._leaves_of(columns)
         if self._facts is not None:
             facts = self._facts[group]
-            return [Chunk.of_facts(facts[leaf]) for leaf in leaves]
-        return [Chunk.of_arrow(chunk) for chunk in self._by_arrow(group, leaves)]
+            found = [Chunk.of_facts(facts[leaf]) for leaf in leaves]
+        else:
+            found = [Chunk.of_arrow(chunk) for chunk in self._by_arrow(group, leaves)]
+        by_column: dict[str, list[Chunk]] = {}
+        for leaf, chunk in zip(leaves, found, strict=True):
+            by_column.setdefault(self._root_of_leaf[leaf], []).append(chunk)
+        return by_column
 
     def leaf(self, column: str) -> Any | None:
         """Return what the schema says of how a column is stored; None if it is stored as several."""

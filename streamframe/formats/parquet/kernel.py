@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pyarrow as pa
 
 from streamframe.formats.limits import MAX_BATCH_BYTES
+from streamframe.formats.parquet.chunks import Chunk
 from streamframe.formats.parquet.footer import Footer
 from streamframe.native.arrays import TextRoom
 from streamframe.native.kernels import Trust
@@ -34,13 +36,13 @@ class Kernel:
         self._forms: dict[str, Form | None] = {}
         self._trust: dict[str, Trust] = {}
 
-    def chunk(self, group: int, column: pa.Field, source: Source, *, encoded: bool) -> ColumnChunk | None:
+    def chunk(self, column: pa.Field, chunks: Sequence[Chunk], source: Source, *, encoded: bool) -> ColumnChunk | None:
         """Return the chunk of a column in a row group; None if the kernel does not know that kind.
 
         Parameters
         ----------
-        group, column
-            Which one.
+        column, chunks
+            Which one, and what the footer says of it.
         source
             Where its bytes come from.
         encoded
@@ -53,7 +55,7 @@ class Kernel:
         form = self._forms[name]
         if form is None or not self._trust[name]:
             return None
-        (chunk,) = self._footer.chunks(group, (name,))
+        (chunk,) = chunks
         if not ColumnChunk.knows(chunk.codec) or chunk.elsewhere:
             return None
         extent = Extent(chunk.start, chunk.end, chunk.codec, chunk.values, min(chunk.nbytes, self.most_page_bytes))

@@ -9,14 +9,15 @@ decoded first, then more; a slice that is heavy all the same comes in parts.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 
 from streamframe.batch import held_bytes, rows_without_columns
 from streamframe.errors import DecodeError, StreamError
-from streamframe.formats.image import FileImage
+from streamframe.formats.image import FileImage, coalesced
 from streamframe.formats.limits import Limits
 from streamframe.formats.parquet.chunks import Chunk, image_of
 from streamframe.formats.parquet.columns import ArrowColumns, ColumnReader, KernelColumn
@@ -83,11 +84,11 @@ class RowGroup:
             name
             for name in schema.names
             # Arrow's reader is told of paths: one with a dot may be that of two columns.
-            if name in dictionaries and "." not in name and all(map(_is_encoded, footer.chunks(index, (name,))))
+            if name in dictionaries and "." not in name and all(map(_is_encoded, self._chunks[name]))
         ]
         self.schema = _with_dictionaries(schema, encoded)
-        self.uncompressed_bytes: int = sum(chunk.nbytes for chunk in self._chunks)
-        self.compressed_bytes: int = sum(chunk.end - chunk.start for chunk in self._chunks)
+        self.uncompressed_bytes: int = sum(chunk.nbytes for chunk in self._all_chunks())
+        self.compressed_bytes: int = sum(chunk.end - chunk.start for chunk in self._all_chunks())
         self._image: FileImage | None = None
         self._readers: list[ColumnReader] | None = None
         self._slice_rows: int = self.rows
@@ -108,7 +109,7 @@ class RowGroup:
     def fetch(self) -> None:
         """Get the bytes of a remote row group; the reader thread calls this, once."""
         if self._file.local_path is None and self._image is None:
-            self._image = image_of(self._file, self._chunks)
+            self._image = image_of(self._file, self._all_chunks())
 
     def probe(self) -> None:
         """Decode a few rows to learn what one weighs."""
@@ -138,7 +139,10 @@ class RowGroup:
         return room if rows * self._weight.nbytes <= room else 0
 
     def chunks(self) -> list[ColumnChunk] | None:
-        """Return the chunks of all columns for somebody else to read; None if the kernel does not know them all."""
+        """Return the chunks of all columns, with all their bytes, for somebody else to read.
+
+        None if the kernel does not know them all.
+        """
         found = []
         with translated(self.label, self.index):
             for column in self.schema:
@@ -146,6 +150,12 @@ class RowGroup:
                 if chunk is None:
                     return None
                 found.append(chunk)
+            for start, end in coalesced((chunk.extent.start, chunk.extent.end) for chunk in found):
+                data = self._all_bytes(start, end - start)
+                for chunk in found:
+                    at, to = chunk.extent.start - start, chunk.extent.end - start
+                    if at >= 0 and to <= data.size:
+                        chunk.take_input(data.slice(at, to - at))
         return found
 
     def learn(self, name: str, *, sure: bool) -> None:
@@ -253,7 +263,10 @@ class RowGroup:
     def _chunk(self, column: pa.Field) -> ColumnChunk | None:
         encoded = pa.types.is_dictionary(column.type)
         plain = column.with_type(column.type.value_type) if encoded else column
-        return self._kernel.chunk(self.index, plain, self._bytes, encoded=encoded)
+        return self._kernel.chunk(plain, self._chunks[column.name], self._bytes, encoded=encoded)
+
+    def _all_chunks(self) -> Iterable[Chunk]:
+        return chain.from_iterable(self._chunks.values())
 
     def _by_arrow(self, columns: Sequence[pa.Field]) -> ArrowColumns:
         if self._image is None and self._file.local_path is None:
@@ -267,7 +280,7 @@ class RowGroup:
     def _require_small_pages(self, column: str) -> None:
         """Raise `BudgetError` if a page of a column becomes larger than is allowed: Arrow holds it as a whole."""
         limits = Limits(self._slice_bytes, self._kernel.most_page_bytes)
-        for chunk in self._footer.chunks(self.index, (column,)):
+        for chunk in self._chunks[column]:
             if chunk.nbytes <= limits.batch_bytes or chunk.elsewhere:
                 continue
             nbytes, offset = largest_page(chunk, self._bytes)
@@ -280,6 +293,14 @@ class RowGroup:
         if self._file.local_path is None:
             raise self._closed()
         return self._file.read_range(offset, nbytes)
+
+    def _all_bytes(self, offset: int, nbytes: int) -> pa.Buffer:
+        """Return many bytes; those of a local file in memory that will be used again."""
+        if self._image is not None or self._file.local_path is None:
+            return pa.py_buffer(self._bytes(offset, nbytes))
+        data = pa.allocate_buffer(nbytes)
+        self._file.read_into(offset, memoryview(data).cast("B"))
+        return data
 
     def _closed(self) -> DecodeError:
         return DecodeError("the row group was closed while it was read", source=self.label)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from streamframe.batch import Mark
 from streamframe.errors import StreamError
 from streamframe.formats.parquet.rowgroup import RowGroup
-from streamframe.native.parquet import TooHeavy, read_on_end
+from streamframe.native.parquet_whole import TooHeavy, Unsure, read_whole
 from streamframe.plan.source import Block, Decoded
 
 
@@ -60,23 +60,23 @@ class WholeBlock(Block):
         """Return all rows, with no more in memory than a slice may have; None if that is not to be."""
         self._tried = True
         first, rows = self.groups[0], [group.rows for group in self.groups]
-        # Without columns there is nothing to be decoded, and no array to tell the number of rows.
-        room = first.room_for(sum(rows)) if first.schema.names else 0
-        opened = [group.chunks() for group in self.groups] if room else []
-        known = [chunks for chunks in opened if chunks is not None]
-        if not room or len(known) < len(opened):
+        room = first.room_for(sum(rows))
+        # Without columns there is no array to tell the number of rows.
+        if not first.schema.names or sum(group.compressed_bytes for group in self.groups) > room:
             return None
-        arrays = []
-        for column, on_end in zip(first.schema, zip(*known, strict=True), strict=True):
-            try:
-                array = read_on_end(on_end, rows, room)
-            except TooHeavy:
-                return None
-            first.learn(column.name, sure=array is not None)
-            if array is None:
-                return None
-            room -= array.nbytes
-            arrays.append(array)
+        opened = [chunks for group in self.groups if (chunks := group.chunks()) is not None]
+        if len(opened) < len(self.groups):
+            return None
+        names = first.schema.names
+        try:
+            arrays = read_whole(list(zip(*opened, strict=True)), rows, room)
+        except TooHeavy:
+            return None
+        except Unsure as unsure:
+            first.learn(names[unsure.column], sure=False)
+            return None
+        for name in names:
+            first.learn(name, sure=True)
         made = pa.RecordBatch.from_arrays(arrays, schema=first.schema)
         first.weigh(made)
         for group in self.groups:
