@@ -115,3 +115,14 @@ def test_rows_without_columns_are_all_counted(path):
         frame = sf.read_parquet(path)
         assert sum(batch.num_rows for batch in frame.select()) == rows
         assert frame.with_columns(k=sf.lit(1)).select("k").to_arrow().num_rows == rows
+
+
+def test_rows_that_turn_out_heavy_come_in_batches_of_a_bounded_weight(tmp_path):
+    """The footer knows of 100 kB: all rows have one text, and the first few have none."""
+    path = tmp_path / "heavy.parquet"
+    given = pa.table({"text": [""] * 50 + ["x" * 100_000] * 500, "n": range(550)})
+    pq.write_table(given, path)
+    with sf.options(memory="16MB"):
+        batches = list(sf.read_parquet(path))
+    assert pa.Table.from_batches(batches).equals(given)
+    assert max(batch.get_total_buffer_size() for batch in batches) < 8_000_000
