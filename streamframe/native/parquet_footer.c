@@ -143,3 +143,22 @@ int64_t sf_parquet_footer(
     }
     return in.bad || in.short_of ? UNSURE : groups;
 }
+
+/* How many row groups there are, or -1; `span` is set to where in the footer the list of them begins and ends. */
+int64_t sf_parquet_row_groups(const uint8_t *at, int64_t bytes, int64_t *span) {
+    struct thrift in = {.at = at, .end = at + bytes};
+    int64_t field = 0, groups = UNSURE;
+    int type;
+    while ((type = thrift_field(&in, &field)) != THRIFT_STOP) {
+        if (field == 4) {
+            if (type != THRIFT_LIST || groups >= 0) return UNSURE;
+            struct thrift list = in;
+            span[0] = in.at - at;
+            groups = thrift_list(&list, &type);
+            type = THRIFT_LIST;
+        }
+        thrift_step_over(&in, type, 0);
+        if (field == 4) span[1] = in.at - at;
+    }
+    return in.bad || in.short_of ? UNSURE : groups;
+}

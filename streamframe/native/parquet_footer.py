@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,6 +18,8 @@ _TYPES = {
         ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
     )
 }
+# A list of no structs, as Thrift writes it.
+_NO_STRUCTS = b"\x0c"
 # Of integers, `ChunkFacts.least` and `most` are told.
 AS_INTEGERS = 2
 
@@ -40,8 +43,45 @@ class ChunkFacts(NamedTuple):
     most: int
 
 
-def facts_of(footer: bytes, groups: int, types: Sequence[str]) -> list[list[ChunkFacts]] | None:
-    """Return what is told of each chunk of each row group; None if that takes Arrow.
+class Facts:
+    """What is told of each chunk of each row group, and how many rows these have.
+
+    As numbers of numpy's, of which few are looked at at a time: as Python's they would take ten times as much memory.
+    """
+
+    def __init__(self, rows: np.ndarray, told: np.ndarray) -> None:
+        self.rows: list[int] = rows.tolist()
+        self._told = told
+
+    def chunks(self, group: int) -> list[ChunkFacts]:
+        """Return what is told of the chunks of a row group."""
+        return list(map(ChunkFacts._make, self._told[group].tolist()))
+
+    def column(self, leaf: int, fact: str) -> list[int]:
+        """Return one fact of the chunks of a column."""
+        values: list[int] = self._told[:, leaf, ChunkFacts._fields.index(fact)].tolist()
+        return values
+
+
+def without_row_groups(footer: bytes) -> tuple[bytes, int] | None:
+    """Return a footer that tells of no row groups, and how many there were; None if that takes Arrow.
+
+    Parameters
+    ----------
+    footer
+        Its bytes, without what stands around them.
+    """
+    kernels = library()
+    span = (ctypes.c_int64 * 2)()
+    groups = -1 if kernels is None else kernels.sf_parquet_row_groups(footer, len(footer), span)
+    if groups < 0:
+        return None
+    start, end = span
+    return footer[:start] + _NO_STRUCTS + footer[end:], groups
+
+
+def facts_of(footer: bytes, groups: int, types: Sequence[str]) -> Facts | None:
+    """Return what is told of the row groups; None if that takes Arrow.
 
     Parameters
     ----------
@@ -67,4 +107,4 @@ def facts_of(footer: bytes, groups: int, types: Sequence[str]) -> list[list[Chun
     )
     if found != groups:
         return None
-    return [list(map(ChunkFacts._make, group)) for group in told.tolist()]
+    return Facts(rows, told)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from streamframe.formats.parquet.chunks import Chunk
-from streamframe.native.parquet_footer import AS_INTEGERS, facts_of
+from streamframe.native.parquet_footer import AS_INTEGERS, facts_of, without_row_groups
 from tests.native.test_csv_kernel import EXAMPLES
 
 TABLE = pa.table(
@@ -52,14 +52,28 @@ def test_the_chunks_are_those_that_arrow_tells(writing):
     footer, metadata, types = footer_of(**writing)
     found = facts_of(footer, metadata.num_row_groups, types)
     assert found is not None
-    for group, chunks in enumerate(found):
-        for leaf, facts in enumerate(chunks):
+    assert found.rows == [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    for group in range(metadata.num_row_groups):
+        for leaf, facts in enumerate(found.chunks(group)):
             arrow = metadata.row_group(group).column(leaf)
             assert Chunk.of_facts(facts) == Chunk.of_arrow(arrow)
             assert bool(facts.bounds) == bool(arrow.is_stats_set and arrow.statistics.has_min_max)
             if types[leaf] in ("INT32", "INT64") and facts.bounds:
                 assert facts.bounds == AS_INTEGERS
                 assert (facts.least, facts.most) == (arrow.statistics.min, arrow.statistics.max)
+
+
+@pytest.mark.parametrize("writing", WRITING, ids=str)
+def test_a_footer_without_row_groups_tells_of_the_same_columns(writing):
+    footer, metadata, _ = footer_of(**writing)
+    found = without_row_groups(footer)
+    assert found is not None
+    alone, groups = found
+    assert groups == metadata.num_row_groups
+    made = pq.read_metadata(pa.BufferReader(b"PAR1" + alone + len(alone).to_bytes(4, "little") + b"PAR1"))
+    assert made.num_row_groups == 0
+    assert made.schema.equals(metadata.schema)
+    assert made.schema.to_arrow_schema().equals(metadata.schema.to_arrow_schema(), check_metadata=True)
 
 
 def test_a_footer_of_other_types_or_another_number_of_groups_is_left_to_arrow():
@@ -79,11 +93,12 @@ def test_a_damaged_footer_is_read_or_left_to_arrow_and_nothing_behind_it_is_touc
         # In a room of its own, so that the compiler's checks see where it ends.
         cut = ctypes.create_string_buffer(footer[:end], max(1, end)).raw[:end]
         assert facts_of(cut, metadata.num_row_groups, types) is None
+        assert without_row_groups(cut) is None
     for _ in range(EXAMPLES):
         damaged = bytearray(footer)
         for _ in range(rng.randint(1, 3)):
             damaged[rng.randrange(len(damaged))] = rng.choice([0, 0xFF, rng.randrange(256)])
-        for chunk in (
-            chunk for group in facts_of(bytes(damaged), metadata.num_row_groups, types) or () for chunk in group
-        ):
+        without_row_groups(bytes(damaged))
+        found = facts_of(bytes(damaged), metadata.num_row_groups, types)
+        for chunk in (chunk for group in range(len(found.rows)) for chunk in found.chunks(group)) if found else ():
             assert 0 <= Chunk.of_facts(chunk).start <= Chunk.of_facts(chunk).end < 1 << 62

@@ -2,7 +2,8 @@
 
 Rule: what a damaged footer says of a column chunk, `RowGroupMetaData.column` meets with an exception in C++ that
 nothing catches, and the process aborts (pyarrow 26: size statistics or a type that do not fit the column). So the
-kernel reads what is said of them. Where it is not sure, or where Arrow has to look, one of Arrow's readers, which do
+kernel reads what is said of them, and Arrow what is said of the schema alone: of many row groups it would make objects
+that take time and stay. Where the kernel is not sure, or where Arrow has to look, one of Arrow's readers, which do
 catch that, is made first, of a file without bytes: where it comes to reading them, the chunks are sound.
 """
 
@@ -16,12 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streamframe.errors import DecodeError
-from streamframe.formats.image import FileImage
 from streamframe.formats.parquet import thrift
 from streamframe.formats.parquet.chunks import Chunk
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
-from streamframe.native.parquet_footer import AS_INTEGERS, ChunkFacts, facts_of
+from streamframe.native.parquet_footer import AS_INTEGERS, Facts, facts_of, without_row_groups
 
 _TAIL_BYTES = 64 << 10
 _MAGIC = b"PAR1"
@@ -33,21 +33,45 @@ _REPETITIONS = [thrift.i32(how) for how in range(3)]
 
 
 class Footer:
-    """A footer, and the name of its file.
+    """A footer, and the name and the size of its file.
 
     Attributes
     ----------
-    metadata : pyarrow.parquet.FileMetaData
-        What it says; column chunks are asked for by `chunks` only.
     data : bytes
         A file that holds the footer alone.
+    schema : pyarrow.parquet.ParquetSchema
+        What it says of the columns.
+    rows : list of int
+        Of each row group.
+
+    Raises
+    ------
+    DecodeError
+        If it is damaged.
     """
 
-    def __init__(self, label: str, metadata: pq.FileMetaData, data: bytes) -> None:
+    def __init__(self, label: str, data: bytes, size: int) -> None:
         self.label = label
-        self.metadata = metadata
         self.data = data
+        self._size = size
         self._sound: set[tuple[int, int]] = set()
+        self._facts: Facts | None = None
+        footer = data[len(_MAGIC) : -_END_BYTES]
+        if (found := without_row_groups(footer)) is not None:
+            schema_alone, groups = found
+            self.schema = self._parsed(_MAGIC + schema_alone + len(schema_alone).to_bytes(4, "little") + _MAGIC).schema
+            types = [self.schema.column(leaf).physical_type for leaf in range(len(self.schema))]
+            self._facts = facts_of(footer, groups, types)
+        if self._facts is not None:
+            self.rows = self._facts.rows
+        else:
+            self.schema = self.metadata.schema
+            self.rows = [self.metadata.row_group(group).num_rows for group in range(self.metadata.num_row_groups)]
+
+    @cached_property
+    def metadata(self) -> pq.FileMetaData:
+        """All that Arrow knows; column chunks are asked for by `chunks` only."""
+        return self._parsed(self.data)
 
     def chunks(self, group: int, columns: Collection[str]) -> dict[str, list[Chunk]]:
         """Return the chunks of these columns in a row group, by column; a nested one has one for each of its leaves.
@@ -59,7 +83,7 @@ class Footer:
         """
         leaves = self._leaves_of(columns)
         if self._facts is not None:
-            facts = self._facts[group]
+            facts = self._facts.chunks(group)
             found = [Chunk.of_facts(facts[leaf]) for leaf in leaves]
         else:
             found = [Chunk.of_arrow(chunk) for chunk in self._by_arrow(group, leaves)]
@@ -71,7 +95,7 @@ class Footer:
     def leaf(self, column: str) -> Any | None:
         """Return what the schema says of how a column is stored; None if it is stored as several."""
         leaves = self._leaves_of((column,))
-        return self.metadata.schema.column(leaves[0]) if len(leaves) == 1 else None
+        return self.schema.column(leaves[0]) if len(leaves) == 1 else None
 
     def bounds(self, column: str) -> list[tuple[int, int] | None] | None:
         """Return the least and the greatest value of a column of whole numbers in each row group, None where not told.
@@ -82,10 +106,11 @@ class Footer:
         if self._facts is None or leaf is None or leaf.max_repetition_level or not leaf.physical_type.startswith("INT"):
             return None
         (place,) = self._leaves_of((column,))
-        chunks = [group[place] for group in self._facts]
-        if any(chunk.bounds not in (0, AS_INTEGERS) for chunk in chunks):
+        told = self._facts.column(place, "bounds")
+        if not {0, AS_INTEGERS}.issuperset(told):
             return None
-        return [(chunk.least, chunk.most) if chunk.bounds else None for chunk in chunks]
+        bounds = zip(self._facts.column(place, "least"), self._facts.column(place, "most"), strict=True)
+        return [both if is_told else None for is_told, both in zip(told, bounds, strict=True)]
 
     def has_statistics(self, columns: Collection[str]) -> bool:
         """Tell whether some row group knows the least and the greatest value of one of these columns.
@@ -95,15 +120,14 @@ class Footer:
         DecodeError
             If a chunk of them cannot be what the schema says.
         """
-        schema = self.metadata.schema
         leaves = self._leaves_of(columns)
-        if self._facts is not None and not any(group[leaf].bounds for group in self._facts for leaf in leaves):
+        if self._facts is not None and not any(any(self._facts.column(leaf, "bounds")) for leaf in leaves):
             return False
         found = False
-        for group in range(self.metadata.num_row_groups):
+        for group in range(len(self.rows)):
             for leaf, chunk in zip(leaves, self._by_arrow(group, leaves), strict=True):
                 # Whoever looks at the statistics of a chunk of another type is aborted.
-                if chunk.physical_type != schema.column(leaf).physical_type:
+                if chunk.physical_type != self.schema.column(leaf).physical_type:
                     self._refuse(group, f"a chunk of {chunk.path_in_schema!r} is of type {chunk.physical_type}")
                 found = found or chunk.is_stats_set
         return found
@@ -147,15 +171,15 @@ class Footer:
         return without_bytes, made.reader
 
     @cached_property
-    def _facts(self) -> list[list[ChunkFacts]] | None:
-        schema = self.metadata.schema
-        types = [schema.column(leaf).physical_type for leaf in range(self.metadata.num_columns)]
-        return facts_of(self.data[len(_MAGIC) : -_END_BYTES], self.metadata.num_row_groups, types)
-
-    @cached_property
     def _root_of_leaf(self) -> list[str]:
         # Not by their paths: a dot may be in a name.
-        return [field.name for field in self.metadata.schema.to_arrow_schema() for _ in range(_leaves(field.type))]
+        return [field.name for field in self.schema.to_arrow_schema() for _ in range(_leaves(field.type))]
+
+    def _parsed(self, file: bytes) -> pq.FileMetaData:
+        try:
+            return pq.read_metadata(pa.BufferReader(file))
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise _not_parquet(self.label, self._size, "its footer is damaged") from error
 
 
 def footer_of(file: RangedFile) -> Footer:
@@ -168,31 +192,24 @@ def footer_of(file: RangedFile) -> Footer:
     """
     size = file.size
     if size < 12:
-        raise _not_parquet(file, f"it has {size} bytes")
+        raise _not_parquet(file.label, size, f"it has {size} bytes")
     tail_start = max(0, size - _TAIL_BYTES)
     tail = file.read_range(tail_start, size - tail_start)
     if tail[-4:] != _MAGIC:
         head = file.read_range(0, 4)
         if head == _MAGIC:
-            raise _not_parquet(file, "its end is missing: it was cut short, or is still being written")
-        raise _not_parquet(file, f"it starts with {head!r}")
+            raise _not_parquet(file.label, size, "its end is missing: it was cut short, or is still being written")
+        raise _not_parquet(file.label, size, f"it starts with {head!r}")
     footer_bytes = int.from_bytes(tail[-8:-4], "little") + _END_BYTES
     if footer_bytes > size:
-        raise _not_parquet(file, "its footer is damaged")
+        raise _not_parquet(file.label, size, "its footer is damaged")
     if footer_bytes > len(tail):
-        tail_start = size - footer_bytes
-        tail = file.read_range(tail_start, footer_bytes)
-    image = FileImage(size)
-    image.put(0, _MAGIC)
-    image.put(tail_start, tail)
-    try:
-        metadata = pq.read_metadata(image.reader())
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise _not_parquet(file, "its footer is damaged") from error
+        tail = file.read_range(size - footer_bytes, footer_bytes)
     data = bytes(tail[-footer_bytes:])
+    footer = Footer(file.label, _MAGIC + data, size)
     if not _is_each_column_known(data):
-        raise _not_parquet(file, "its footer is damaged")
-    return Footer(file.label, metadata, _MAGIC + data)
+        raise _not_parquet(file.label, size, "its footer is damaged")
+    return footer
 
 
 def _is_each_column_known(footer: bytes) -> bool:
@@ -212,11 +229,11 @@ def _is_each_column_known(footer: bytes) -> bool:
     )
 
 
-def _not_parquet(file: RangedFile, why: str) -> DecodeError:
+def _not_parquet(label: str, size: int, why: str) -> DecodeError:
     return DecodeError(
-        f"{file.label} is not a complete Parquet file: {why}",
-        source=file.label,
-        byte_offset=file.size,
+        f"{label} is not a complete Parquet file: {why}",
+        source=label,
+        byte_offset=size,
         hint="check the path and the suffix; download or write the file again if it was cut short.",
     )
 

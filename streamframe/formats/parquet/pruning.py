@@ -32,7 +32,7 @@ def matching_row_groups(footer: Footer, schema: pa.Schema, predicate: Expr) -> l
     DecodeError
         If the footer is damaged.
     """
-    every = list(range(footer.metadata.num_row_groups))
+    every = list(range(len(footer.rows)))
     told = [_by_comparison(footer, schema, each.comparison) for each in predicate.conjuncts]
     if all(matching is not None for matching in told):
         return sorted(set(every).intersection(*(matching for matching in told if matching is not None)))

@@ -50,7 +50,7 @@ class ParquetFormat(FileFormat):
         file = location.open_ranged()
         try:
             footer = footer_of(file)
-            schema = _plain_schema(footer.metadata)
+            schema = _plain_schema(footer.schema)
             require_unique(schema, file.label)
             if expected is not None:
                 require_columns(schema, expected, file.label)
@@ -75,7 +75,7 @@ class _OpenParquet(OpenFile):
         return self._schema
 
     def read(self, scan: Scan, *, part: int) -> BlockReader:
-        groups = list(range(self._footer.metadata.num_row_groups))
+        groups = list(range(len(self._footer.rows)))
         if scan.hint is not None:
             # It may speak of columns that are not in the file, such as those of a directory's keys.
             schema = scan.source.known_schema or self._schema
@@ -83,7 +83,7 @@ class _OpenParquet(OpenFile):
         wanted = list(self._schema.names if scan.columns is None else scan.columns)
         rows_before = 0
         wanted_rows = 0 if scan.start is None else scan.start.rows
-        while groups and rows_before + (rows := self._footer.metadata.row_group(groups[0]).num_rows) <= wanted_rows:
+        while groups and rows_before + (rows := self._footer.rows[groups[0]]) <= wanted_rows:
             rows_before += rows
             groups.pop(0)
         return _ParquetReader(
@@ -251,6 +251,6 @@ class _SliceBlock(Block):
         return Mark(part=self.part, token=self.group.index, rows=rows)
 
 
-def _plain_schema(metadata: pq.FileMetaData) -> pa.Schema:
+def _plain_schema(schema: pq.ParquetSchema) -> pa.Schema:
     """Return the Arrow schema without what pandas and Parquet have noted in it."""
-    return without_views(pa.schema([field.remove_metadata() for field in metadata.schema.to_arrow_schema()]))
+    return without_views(pa.schema([field.remove_metadata() for field in schema.to_arrow_schema()]))

@@ -78,7 +78,7 @@ class RowGroup:
         self._footer = footer
         self._weight = weight
         self._kernel = kernel
-        self.rows: int = footer.metadata.row_group(index).num_rows
+        self.rows: int = footer.rows[index]
         self._chunks = footer.chunks(index, frozenset(schema.names))
         encoded = [
             name
