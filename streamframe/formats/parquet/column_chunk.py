@@ -56,7 +56,7 @@ class Chunk:
         Bytes of its pages. A bloom filter may stand behind them.
     """
 
-    data: bytes
+    data: bytes | pa.Buffer
     metadata: Struct
     compressed: int
     uncompressed: int
@@ -154,7 +154,17 @@ def _by_kernel(field: pa.Field, form: Form, arrays: Sequence[pa.Array], options:
         metadata[11] = i64(0)
     if options.statistics:
         metadata[12] = nested(_statistics(column, form))
-    return Chunk(b"".join(pieces), metadata, compressed, uncompressed)
+    return Chunk(_joined(pieces, compressed), metadata, compressed, uncompressed)
+
+
+def _joined(pieces: Sequence[Any], nbytes: int) -> pa.Buffer:
+    """Return bytes on end, by Arrow's allocator: libc keeps what is freed of such sizes, for each thread."""
+    made = pa.allocate_buffer(nbytes)
+    view, at = memoryview(made).cast("B"), 0
+    for piece in pieces:
+        view[at : at + len(piece)] = memoryview(piece).cast("B")
+        at += len(piece)
+    return made
 
 
 def _codec(options: ChunkOptions) -> pa.Codec:
