@@ -21,7 +21,8 @@ from streamframe.formats.limits import MAX_BATCH_BYTES, MAX_SLICE_ROWS
 from streamframe.formats.parquet.footer import Footer, footer_of
 from streamframe.formats.parquet.kernel import Kernel
 from streamframe.formats.parquet.pruning import matching_row_groups
-from streamframe.formats.parquet.rowgroup import RowGroup, RowWeight
+from streamframe.formats.parquet.rowgroup import RowGroup
+from streamframe.formats.parquet.weight import RowWeight
 from streamframe.formats.parquet.whole import WholeBlock
 from streamframe.io.location import Location
 from streamframe.io.ranged import RangedFile

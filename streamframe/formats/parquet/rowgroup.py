@@ -8,7 +8,9 @@ decoded first, then more; a slice that is heavy all the same comes in parts.
 
 from __future__ import annotations
 
+import math
 import threading
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
@@ -21,42 +23,17 @@ from streamframe.formats.image import FileImage, coalesced
 from streamframe.formats.limits import Limits
 from streamframe.formats.parquet.chunks import Chunk, image_of
 from streamframe.formats.parquet.columns import ArrowColumns, ColumnReader, KernelColumn
+from streamframe.formats.parquet.encoded import with_dictionaries
 from streamframe.formats.parquet.footer import Footer
 from streamframe.formats.parquet.kernel import Kernel
 from streamframe.formats.parquet.pages import largest_page
+from streamframe.formats.parquet.weight import FIRST_ROWS, RowWeight
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 from streamframe.native.parquet import ColumnChunk
 
-_FIRST_ROWS = 16
-# How many times as many rows are asked for, after a batch that was as light as the ones before. More would
-# let more rows in unseen, which may be heavy.
-_GROWTH = 2
 # A slice that weighs a little more than others is not worth to be put together from two pieces.
 _WHOLE = 1.25
-# A column is left encoded where its chunk has no more bytes a value, and its dictionary no more than so many:
-# each batch carries all of it.
-_ENCODED_VALUE_BYTES = 2
-_DICTIONARY_BYTES = 64 << 10
-
-
-class RowWeight:
-    """What a decoded row weighs, as far as it is known; shared by the row groups of a file.
-
-    Written by the pool and read by the reader thread without a lock: a forecast may be a slice late.
-    """
-
-    def __init__(self) -> None:
-        self.nbytes = 0.0
-        # So many rows at once have been seen to weigh what they should.
-        self.trusted_rows: int = _FIRST_ROWS
-
-    def learn(self, rows: int, nbytes: int, slice_bytes: int) -> None:
-        """Take one batch into account."""
-        weight = nbytes / max(1, rows)
-        self.nbytes = max(weight, (self.nbytes + weight) / 2)
-        fitting = max(1, int(slice_bytes / max(self.nbytes, 1.0)))
-        self.trusted_rows = min(fitting, max(self.trusted_rows, rows * _GROWTH))
 
 
 class RowGroup:
@@ -80,13 +57,7 @@ class RowGroup:
         self._kernel = kernel
         self.rows: int = footer.rows[index]
         self._chunks = footer.chunks(index, frozenset(schema.names))
-        encoded = [
-            name
-            for name in schema.names
-            # Arrow's reader is told of paths: one with a dot may be that of two columns.
-            if name in dictionaries and "." not in name and all(map(_is_encoded, self._chunks[name]))
-        ]
-        self.schema = _with_dictionaries(schema, encoded)
+        self.schema = with_dictionaries(schema, dictionaries, self._chunks)
         self.uncompressed_bytes: int = sum(chunk.nbytes for chunk in self._all_chunks())
         self.compressed_bytes: int = sum(chunk.end - chunk.start for chunk in self._all_chunks())
         self._image: FileImage | None = None
@@ -114,7 +85,7 @@ class RowGroup:
     def probe(self) -> None:
         """Decode a few rows to learn what one weighs."""
         self.fetch()
-        rows = min(_FIRST_ROWS, self.rows)
+        rows = min(FIRST_ROWS, self.rows)
         with translated(self.label, self.index):
             readers = self._open()
             try:
@@ -150,12 +121,11 @@ class RowGroup:
                 if chunk is None:
                     return None
                 found.append(chunk)
-            for start, end in coalesced((chunk.extent.start, chunk.extent.end) for chunk in found):
-                data = self._all_bytes(start, end - start)
-                for chunk in found:
-                    at, to = chunk.extent.start - start, chunk.extent.end - start
-                    if at >= 0 and to <= data.size:
-                        chunk.take_input(data.slice(at, to - at))
+            spans = coalesced((chunk.extent.start, chunk.extent.end) for chunk in found)
+            read = [(start, self._all_bytes(start, end - start)) for start, end in spans]
+            for chunk in found:
+                start, data = read[bisect_right(spans, (chunk.extent.start, math.inf)) - 1]
+                chunk.take_input(data.slice(chunk.extent.start - start, chunk.extent.end - chunk.extent.start))
         return found
 
     def learn(self, name: str, *, sure: bool) -> None:
@@ -304,21 +274,6 @@ class RowGroup:
 
     def _closed(self) -> DecodeError:
         return DecodeError("the row group was closed while it was read", source=self.label)
-
-
-def _is_encoded(chunk: Chunk) -> bool:
-    """Tell whether hardly any value of a chunk is written plainly, in four bytes and more, and few differ."""
-    if chunk.dictionary_bytes is None:
-        return False
-    return chunk.nbytes <= _ENCODED_VALUE_BYTES * chunk.values and chunk.dictionary_bytes <= _DICTIONARY_BYTES
-
-
-def _with_dictionaries(schema: pa.Schema, names: list[str]) -> pa.Schema:
-    for name in names:
-        at = schema.get_field_index(name)
-        field = schema.field(at)
-        schema = schema.set(at, field.with_type(pa.dictionary(pa.int32(), field.type)))
-    return schema
 
 
 class translated:  # noqa: N801 - read as a word in a `with` line
