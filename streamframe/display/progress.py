@@ -62,6 +62,8 @@ class ProgressLine:
         self._on = (self._stream is not None or self._is_cell) and (mode == "on" or (mode == "auto" and watched))
         self._interval_s = _CELL_INTERVAL_S if self._is_cell else _INTERVAL_S if self._is_terminal else _LOG_INTERVAL_S
         self._description = one_line(description, _DESCRIPTION_CHARS)
+        # What is told of it gets shorter only: the facts would jump to and fro behind it.
+        self._room = len(self._description)
         self._delay_s = _AUTO_DELAY_S if mode == "auto" else 0.0
         self._next_draw_s = time.monotonic() + self._delay_s
         self._last: Stats | None = None
@@ -90,6 +92,7 @@ class ProgressLine:
 
     def finish(self, report: RunReport) -> None:
         """Draw the receipt of a run that reached its end, and end the line."""
+        self._room = len(self._description)
         self._end(self._finished(report))
 
     def close(self) -> None:
@@ -126,7 +129,12 @@ class ProgressLine:
         )
 
     def _draw(self, facts: Iterable[str], *, refresh: bool = True) -> None:
-        text = _fitting(self._description, facts, self._width())
+        told = "  ".join(fact for fact in facts if fact)
+        width = self._width()
+        self._room = min(self._room, width - len(told) - 2)
+        if self._description and self._room >= min(_LEAST_DESCRIPTION_CHARS, len(self._description)):
+            told = f"{one_line(self._description, self._room)}  {told}"
+        text = one_line(told, max(20, width))
         try:
             if self._bar is None:
                 self._bar = CellLine() if self._is_cell else _new_bar(self._stream)
@@ -179,15 +187,6 @@ def _new_bar(stream: TextIO | None) -> Any:
 
     # leave=None: below a bar of the user's own the line goes away at its end, alone it stays.
     return Line(file=stream, bar_format="{desc}", leave=None)
-
-
-def _fitting(description: str, facts: Iterable[str], width: int) -> str:
-    """Return one line of facts, behind as much of the description as there is room for."""
-    told = "  ".join(fact for fact in facts if fact)
-    room = width - len(told) - 2
-    if description and (len(description) <= room or room >= _LEAST_DESCRIPTION_CHARS):
-        told = f"{one_line(description, room)}  {told}"
-    return one_line(told, max(20, width))
 
 
 def _encodable(text: str, stream: TextIO | None) -> str:

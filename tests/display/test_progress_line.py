@@ -194,6 +194,15 @@ def test_what_the_run_does_is_told_shorter_where_the_facts_need_the_room(termina
     assert text.endswith("…   50%  500 MB/1 GB  500 MB/s  1 s left")
 
 
+def test_facts_that_get_shorter_stay_in_their_place(terminal: Terminal, forward: Forward) -> None:
+    with stderr(terminal.stream), ProgressLine("copy('/a/rather/long/path/to/a/directory/of/the/user')") as line:
+        for nbytes in (500_000_000, 520_000_000, 1_000_000_000):
+            forward(1)
+            line.update_bytes(nbytes, 1_000_000_000, 1)
+        texts = shown(terminal.screen())
+    assert len({text.index("%") for text in texts}) == 1
+
+
 def test_a_run_that_is_over_at_once_shows_nothing(terminal: Terminal) -> None:
     with stderr(terminal.stream), ProgressLine(DESCRIPTION) as line:
         line.update(STATS)
