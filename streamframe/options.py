@@ -91,7 +91,7 @@ def set_options(
     workers
         Threads that decode. Default: one for each core this process may use.
     progress
-        ``"auto"`` shows a line where a person watches (a terminal), ``"on"`` always, ``"off"`` never.
+        ``"auto"`` shows a line where a person watches (a terminal, a notebook), ``"on"`` always, ``"off"`` never.
 
     Raises
     ------

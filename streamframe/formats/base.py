@@ -8,7 +8,7 @@ that reads and decoded in a pool; nothing in here starts a thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -158,6 +158,10 @@ class FileEncoding(ABC):
         """
 
 
+def _nothing() -> None:
+    """Do nothing: what is left where all is done."""
+
+
 class Encoder(ABC):
     """Writes batches into a file that somebody else commits or aborts."""
 
@@ -179,6 +183,11 @@ class Encoder(ABC):
     @abstractmethod
     def finish(self) -> None:
         """Write what is kept, and what ends the file."""
+
+    def finish_beside(self) -> Callable[[], object]:
+        """Do of `finish` what needs this thread; return the rest, for any thread to do before the file is committed."""
+        self.finish()
+        return _nothing
 
     @abstractmethod
     def abort(self) -> None:

@@ -14,8 +14,8 @@ Rules:
 from __future__ import annotations
 
 import contextlib
-from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -62,7 +62,8 @@ class Parts:
         self.max_open = max(1, min(layout.max_open_files, self._share_bytes // open_bytes))
         self._hold = context.hold()
         self._closing: InOrder[_Complete] = context.in_order(self._closed)
-        self._closing_files = 0
+        # Those that others see to, the oldest first.
+        self._ending: deque[_Part] = deque()
         self._ratio = _UNKNOWN_RATIO
         self.entries: list[FileEntry] = []
         self._positioned = layout.resume and not layout.partition_by
@@ -106,8 +107,11 @@ class Parts:
     def abort(self) -> None:
         """Give up; nothing waits and no file is open afterwards."""
         self._closing.abort()
-        while self._open:
-            _, part = self._open.popitem()
+        parts = [*self._ending, *self._open.values()]
+        self._ending.clear()
+        self._open.clear()
+        while parts:
+            part = parts.pop()
             try:
                 # Arrow ends a file in any case, for which the disk may be too full.
                 with contextlib.suppress(SinkError):
@@ -174,18 +178,18 @@ class Parts:
         _settle(chosen)
 
     def _close(self, folder: str, rows: int | None = None) -> None:
-        # It stays in sight until others see to it: what fails in between is aborted with the rest.
+        # It stays in sight until it is complete: what fails in between is aborted with the rest.
         part = self._open[folder]
-        part.encoder.finish()
+        rest = part.encoder.finish_beside()
         position = self._context.position(rows) if self._positioned else None
-        self._closing.add(partial(_completed, part, position), _CLOSING_BYTES)
+        self._ending.append(part)
+        self._closing.add(partial(_completed, part, rest, position), _CLOSING_BYTES)
         self._open.pop(folder)
-        self._closing_files += 1
-        if self._closing_files == _CLOSING_FILES:
+        if len(self._ending) >= _CLOSING_FILES:
             self._closing.finish()
 
     def _closed(self, complete: _Complete) -> None:
-        self._closing_files -= 1
+        self._ending.popleft()
         self.entries.append(complete.entry)
         self.position = complete.position
 
@@ -238,5 +242,6 @@ class _Complete(NamedTuple):
     position: Checkpoint | None
 
 
-def _completed(part: _Part, position: Checkpoint | None) -> _Complete:
+def _completed(part: _Part, rest: Callable[[], object], position: Checkpoint | None) -> _Complete:
+    rest()
     return _Complete(FileEntry(part.name, part.rows, part.file.commit(), part.file.sha256), position)

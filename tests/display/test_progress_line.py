@@ -89,8 +89,28 @@ def test_the_line_says_how_far_the_run_is(capsys: pytest.CaptureFixture[str]) ->
     with ProgressLine(DESCRIPTION, "on") as line:
         line.update(STATS)
         assert shown(capsys.readouterr().err) == [
-            "flights.csv → out.parquet   42%  12.3 MB/29 MB  1,234,567 rows  3.1M rows/s  buffer 12/64 MB"
+            "flights.csv → out.parquet   42%  12.3 MB/29 MB  1,234,567 rows  3.1M rows/s  1 s left  buffer 12/64 MB"
         ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "total", "told"),
+    [(10.0, 29_000_000, "  14 s left"), (300.0, 29_000_000, "  6 min 47 s left"), (1.0, None, ""), (1.0, 9, "")],
+)
+def test_the_line_says_how_long_it_may_take_where_somebody_knows(
+    seconds: float, total: int | None, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ProgressLine(DESCRIPTION, "on") as line:
+        line.update(dataclasses.replace(STATS, seconds=seconds, bytes_total=total))
+        text = shown(capsys.readouterr().err)[0]
+    assert told in text
+    assert ("left" in text) == bool(told)
+
+
+def test_the_rate_of_a_run_that_went_on_counts_its_own_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressLine(DESCRIPTION, "on") as line:
+        line.finish(dataclasses.replace(REPORT, kept_rows=1_500_000))
+    assert "2,000,000 rows  500k rows/s" in capsys.readouterr().err
 
 
 def test_an_unknown_total_shows_no_percentage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,8 +180,27 @@ def test_the_line_fits_in_a_narrow_terminal(terminal: Terminal, forward: Forward
         forward(1)
         line.update(STATS)
         (text,) = shown(terminal.screen())
+    # What is cut off is what matters least.
+    assert text == " 42%  12.3 MB/29 MB  1,234,567 rows  3.1M rows/s  1 s left…"
+
+
+def test_what_the_run_does_is_told_shorter_where_the_facts_need_the_room(terminal: Terminal, forward: Forward) -> None:
+    with stderr(terminal.stream), ProgressLine("copy('/a/rather/long/path/to/a/directory/of/the/user')") as line:
+        forward(1)
+        line.update_bytes(500_000_000, 1_000_000_000, 1)
+        (text,) = shown(terminal.screen())
     assert len(text) == 59
-    assert text.endswith("…")
+    assert text.startswith("copy('/a/rath")
+    assert text.endswith("…   50%  500 MB/1 GB  500 MB/s  1 s left")
+
+
+def test_facts_that_get_shorter_stay_in_their_place(terminal: Terminal, forward: Forward) -> None:
+    with stderr(terminal.stream), ProgressLine("copy('/a/rather/long/path/to/a/directory/of/the/user')") as line:
+        for nbytes in (500_000_000, 520_000_000, 1_000_000_000):
+            forward(1)
+            line.update_bytes(nbytes, 1_000_000_000, 1)
+        texts = shown(terminal.screen())
+    assert len({text.index("%") for text in texts}) == 1
 
 
 def test_a_run_that_is_over_at_once_shows_nothing(terminal: Terminal) -> None:

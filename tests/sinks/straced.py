@@ -72,36 +72,50 @@ def in_child(work: Callable[[], None], *fault: str) -> str:
 
 
 def main(base: Path, verb: str, how: str, call: str, fault: str, upto: int) -> None:
-    open_partitions._SAVED_BYTES = 8_000
-    open_partitions._WORTH_A_FILE_BYTES = 1
-    prepared, after = base / "prepared", base / "after"
-    prepared.mkdir()
-    in_child(lambda: export(prepared, verb, how, ROWS.slice(0, 700)))
-    shutil.copytree(prepared, after)
-    in_child(lambda: export(after, verb, how))
-    old, new = contents(prepared), contents(after)
-    assert old != new
-    # Where the kernels cannot be loaded, which is no error, Arrow writes the same rows in other bytes.
-    without_kernels = base / "without kernels"
-    shutil.copytree(prepared, without_kernels)
-    os.environ["STREAMFRAME_NATIVE"] = "0"
-    in_child(lambda: export(without_kernels, verb, how))
-    del os.environ["STREAMFRAME_NATIVE"]
-    news = (new, contents(without_kernels))
+    states = States(base, verb, how)
+    folder = base / "step"
     for number in range(1, upto):
-        folder = base / "step"
-        shutil.copytree(prepared, folder)
+        shutil.copytree(states.prepared, folder)
         inject = ("-o", str(base / "log"), "-e", f"trace={call}", "-e", f"inject={call}:{fault}:when={number}")
-        told = in_child(lambda folder=folder: export(folder, verb, how), *inject)
-        left = contents(folder)
-        seen = "old" if left == old else "new" if left in news else f"mixed: {sorted(left)}"
-        again = in_child(lambda folder=folder: export(folder, verb, how))
-        mended = "whole" if contents(folder) == new and again == "done" else f"{again}, and not whole"
-        stray = [path.name for path in folder.iterdir() if path.name.startswith(".")]
-        print(seen, told, mended, *stray, sep=", ", flush=True)  # noqa: T201
+        told = in_child(lambda: export(folder, verb, how), *inject)
+        print(states.seen(folder), told, *states.next_run(folder), sep=", ", flush=True)  # noqa: T201
         shutil.rmtree(folder)
         if told != "killed" and "INJECTED" not in (base / "log").read_text():
             break
+
+
+class States:
+    """What a target may be: old or new."""
+
+    def __init__(self, base: Path, verb: str, how: str) -> None:
+        open_partitions._SAVED_BYTES = 8_000
+        open_partitions._WORTH_A_FILE_BYTES = 1
+        self._verb, self._how = verb, how
+        self.prepared, after, without_kernels = base / "prepared", base / "after", base / "without kernels"
+        self.prepared.mkdir()
+        assert in_child(lambda: export(self.prepared, verb, how, ROWS.slice(0, 700))) == "done"
+        shutil.copytree(self.prepared, after)
+        shutil.copytree(self.prepared, without_kernels)
+        assert in_child(lambda: export(after, verb, how)) == "done"
+        # Where the kernels cannot be loaded, which is no error, Arrow writes the same rows in other bytes.
+        os.environ["STREAMFRAME_NATIVE"] = "0"
+        assert in_child(lambda: export(without_kernels, verb, how)) == "done"
+        del os.environ["STREAMFRAME_NATIVE"]
+        self._old, self._new, self._without_kernels = map(contents, (self.prepared, after, without_kernels))
+        assert self._old not in (self._new, self._without_kernels)
+
+    def seen(self, folder: Path) -> str:
+        """Tell what a reader would see now."""
+        left = contents(folder)
+        if left == self._old:
+            return "old"
+        return "new" if left in (self._new, self._without_kernels) else f"mixed: {sorted(left)}"
+
+    def next_run(self, folder: Path) -> list[str]:
+        """Export once more; return what became of it, and what else is left."""
+        again = in_child(lambda: export(folder, self._verb, self._how))
+        mended = "whole" if contents(folder) == self._new and again == "done" else f"{again}, and not whole"
+        return [mended, *(path.name for path in folder.iterdir() if path.name.startswith("."))]
 
 
 def contents(folder: Path) -> object:

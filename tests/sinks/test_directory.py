@@ -67,6 +67,13 @@ def test_every_format_is_read_back_from_its_directory(frame, tmp_path, verb, opt
     assert rows == expected
 
 
+def test_a_small_file_that_is_encoded_beside_others_is_what_it_would_be_alone(tmp_path):
+    rows = sf.from_arrow({"k": ["a"] * 100 + ["b"] * 100, "i": range(200), "text": [f"{i % 7}" for i in range(200)]})
+    rows.to_parquet(tmp_path / "out", partition_by="k", max_open_files=1)
+    rows.limit(100).drop("k").to_parquet(tmp_path / "a.parquet")
+    assert (tmp_path / "out/k=a/part-00000.parquet").read_bytes() == (tmp_path / "a.parquet").read_bytes()
+
+
 def test_no_rows_make_a_file_with_the_columns(frame, tmp_path):
     report = frame.limit(0).to_parquet(f"{tmp_path}/out/")
     assert pq.read_table(report.files[0]).column_names == table().column_names

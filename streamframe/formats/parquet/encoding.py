@@ -8,6 +8,7 @@ each column, the kernel's call takes longer than its rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, ClassVar, NamedTuple
@@ -101,8 +102,14 @@ class _ParquetEncoder(Encoder):
     def settle(self) -> None:
         self._columns.finish()
 
+    def finish_beside(self) -> Callable[[], object]:
+        # Thousands of small files are as much work as a large one, of which the pool does most.
+        if self._is_small():
+            return self._write_small
+        return super().finish_beside()
+
     def finish(self) -> None:
-        if self._file is None and 0 < self._waiting_bytes <= _SMALL_FILE_BYTES:
+        if self._is_small():
             self._write_small()
             return
         self.flush()
@@ -143,6 +150,9 @@ class _ParquetEncoder(Encoder):
             self._chunk_options = [_chunk_options(self._encoding, field, self._for_arrow) for field in self._schema]
             self._file = FileWriter(self._target, self._frame)
         return self._file
+
+    def _is_small(self) -> bool:
+        return self._file is None and 0 < self._waiting_bytes <= _SMALL_FILE_BYTES
 
     def _write_small(self) -> None:
         rows = pa.Table.from_batches([_without_dictionaries(batch, self._schema) for batch in self._waiting])
