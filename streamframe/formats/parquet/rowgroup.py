@@ -22,7 +22,7 @@ from streamframe.formats.parquet.chunks import Chunk, image_of
 from streamframe.formats.parquet.columns import ArrowColumns, ColumnReader, KernelColumn
 from streamframe.formats.parquet.footer import Footer
 from streamframe.formats.parquet.kernel import Kernel
-from streamframe.formats.parquet.pages import largest_page
+from streamframe.formats.parquet.pages import largest_page, may_become
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 from streamframe.native.parquet import ColumnChunk
@@ -267,10 +267,9 @@ class RowGroup:
         """Raise `BudgetError` if a page of a column becomes larger than is allowed: Arrow holds it as a whole."""
         limits = Limits(self._slice_bytes, self._kernel.most_page_bytes)
         for chunk in self._footer.chunks(self.index, (column,)):
-            if chunk.nbytes <= limits.batch_bytes or chunk.elsewhere:
-                continue
-            nbytes, offset = largest_page(chunk, self._bytes)
-            limits.check(nbytes, f"a page of column {column!r}", self.label, offset)
+            if not chunk.elsewhere and may_become(chunk, limits.batch_bytes):
+                nbytes, offset = largest_page(chunk, self._bytes, self.label)
+                limits.check(nbytes, f"a page of column {column!r}", self.label, offset)
 
     def _bytes(self, offset: int, nbytes: int) -> Any:
         image = self._image
