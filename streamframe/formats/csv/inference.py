@@ -19,6 +19,7 @@ from streamframe.errors import DecodeError
 from streamframe.formats.csv.cutter import end_of_records, inside_quotes
 from streamframe.formats.csv.decode import Decoding, arrow_buffer, read_options
 from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.ragged import skipping, without_ragged_bytes
 from streamframe.formats.csv.spelling import Spelling
 from streamframe.formats.records import Piece
 
@@ -109,7 +110,8 @@ def _sampled(
     # Arrow knows no groups of digits; they are looked at with the rows.
     column_types = {name: pa.string() if spelling.is_grouped(kind) else kind for name, kind in types.items()}
     if lenient:
-        parse_options.invalid_row_handler = lambda _: "skip"
+        data, _ = without_ragged_bytes(data, dialect, names)
+        parse_options = skipping(parse_options, {})
         column_types = dict.fromkeys(types, pa.binary())
     try:
         if data.size > _LARGE_SAMPLE_BYTES:
@@ -148,12 +150,11 @@ def _long_texts(data: pa.Buffer, dialect: Dialect, names: tuple[str, ...], spell
 
     Arrow tries all types in turn, and quotes the value in each of its errors: 24 s for 100 MB.
     """
-    parse_options = dialect.arrow
-    parse_options.invalid_row_handler = lambda _: "skip"
+    data, _ = without_ragged_bytes(data, dialect, names)
     table = pacsv.read_csv(
         pa.BufferReader(data),
         read_options=read_options(data, names),
-        parse_options=parse_options,
+        parse_options=skipping(dialect.arrow, {}),
         convert_options=spelling.options(dict.fromkeys(names, pa.binary())),
     )
     longest = (pc.max(pc.binary_length(column)).as_py() or 0 for column in table.itercolumns())
