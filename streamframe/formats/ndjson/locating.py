@@ -15,11 +15,11 @@ from streamframe.formats.ndjson.mending import Member, items, members
 from streamframe.formats.ndjson.parsing import reads, surely_refused
 from streamframe.formats.sniffing import ENCODING_HINT, other_format
 from streamframe.formats.wording import not_text, quoted, shortened
+from streamframe.formats.zones import zone_hint
 from streamframe.schema import dtype_name
 
 Unit = Literal["line", "element"]
 _INTEGER = re.compile(r"-?\d+")
-_ZONE = re.compile(r"\d(Z|[+-]\d\d(:?\d\d)?)$")
 # Where Python finds half of a pair of UTF-16, it could find no other half.
 _HALF = re.compile("[\ud800-\udfff]")
 _HALF_HINT = 'write both halves of the letter, or \\ufffd for it; errors="quarantine" sets such rows aside.'
@@ -205,6 +205,8 @@ def _hint(column: str, member: Member, kind: pa.DataType, *, nested: bool) -> st
         return _whole_hint(column)
     if pa.types.is_floating(kind) and _INTEGER.fullmatch(member.text):
         return f'pass dtype={{{quoted(column)}: "string"}}, which keeps all digits, or "float64", which rounds.'
+    if isinstance(member.value, str) and (hint := zone_hint(column, member.value, kind)):
+        return hint
     word = _wider(member, kind)
     is_huge = pa.types.is_integer(kind) and _INTEGER.fullmatch(member.text) and word == "string"
     more = ", which keeps all digits (float64 rounds)" if is_huge else ""
@@ -219,11 +221,6 @@ def _wider(member: Member, kind: pa.DataType) -> str:
         return "uint64" if 0 <= member.value < 2**64 and kind != pa.uint64() else "string"
     if pa.types.is_integer(kind) and isinstance(member.value, float):
         return "float64"
-    if pa.types.is_timestamp(kind) and isinstance(member.value, str):
-        if kind.tz is None and _ZONE.search(member.value):
-            return f"timestamp[{kind.unit}, UTC]"
-        if kind.tz is not None and reads(member.text, pa.timestamp(kind.unit)):
-            return f"timestamp[{kind.unit}]"
     return "string"
 
 
