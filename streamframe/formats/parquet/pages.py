@@ -1,4 +1,4 @@
-"""How large the pages of a column chunk become: looked at before Arrow decompresses them.
+"""How much Arrow would hold of a column chunk at once: looked at before it decompresses the first page.
 
 Rules: a footer may say what it likes, and 46 KB hold a page of 1.5 GB. What Arrow makes room for is what the header of
 the page says, so the headers are read, one after another, for as long as Arrow would; what is not as Arrow would read
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 from streamframe.errors import DecodeError
+from streamframe.formats.limits import Limits
 from streamframe.formats.parquet import thrift
 from streamframe.formats.parquet.chunks import Chunk
 
@@ -24,6 +25,8 @@ _VALUES = 1
 # What becomes of one byte at most: a copy of 64 bytes in three, a length of 255 in one, 258 bytes in two bits, a block
 # of 128 KiB in four bytes. Brotli has no bound that would help.
 _MOST_OF_A_BYTE = {"UNCOMPRESSED": 1, "SNAPPY": 22, "LZ4": 256, "LZ4_RAW": 256, "GZIP": 1032, "ZSTD": 1 << 15}
+# Arrow notes of each value in a list how deep it is, in 16 bits, and whether it is there, in as many.
+_LEAST_VALUE_BYTES = 4
 
 
 class Page(NamedTuple):
@@ -49,29 +52,43 @@ class Page(NamedTuple):
         return cls(nbytes, packed_bytes, 0 if place is None else _values(header, place))
 
 
-def may_become(chunk: Chunk, nbytes: int) -> bool:
-    """Tell whether a page of so many bytes can come out of a chunk, whatever is said of it."""
-    most = _MOST_OF_A_BYTE.get(chunk.codec)
-    return most is None or (chunk.end - chunk.start) * most >= nbytes
-
-
-def largest_page(chunk: Chunk, source: Callable[[int, int], Any], label: str) -> tuple[int, int]:
-    """Return how large the largest page becomes, and where it starts.
+def require_small(
+    chunk: Chunk, rows: int, limits: Limits, source: Callable[[int, int], Any], *, column: str, label: str
+) -> None:
+    """Raise `BudgetError` if Arrow would hold more at once of a chunk than is allowed: a page, or a row.
 
     Parameters
     ----------
-    chunk
-        Where its pages are.
+    chunk, rows
+        Where its pages are, and how many rows they hold.
+    limits
+        What is allowed.
     source
         Returns bytes of the file, by offset and number.
-    label
-        The name of the file.
+    column, label
+        The names of the column and of the file.
 
     Raises
     ------
     DecodeError
         If there is something else where a page should be.
     """
+    # Of values in lists, the largest row has as many as all have on average.
+    row_bytes = chunk.values // max(1, rows) * _LEAST_VALUE_BYTES
+    limits.check(row_bytes, f"some row of column {column!r}", label, chunk.start)
+    if not chunk.elsewhere and may_become(chunk, limits.batch_bytes):
+        nbytes, offset = _largest_page(chunk, source, label)
+        limits.check(nbytes, f"a page of column {column!r}", label, offset)
+
+
+def may_become(chunk: Chunk, nbytes: int) -> bool:
+    """Tell whether a page of so many bytes can come out of a chunk, whatever is said of it."""
+    most = _MOST_OF_A_BYTE.get(chunk.codec)
+    return most is None or (chunk.end - chunk.start) * most >= nbytes
+
+
+def _largest_page(chunk: Chunk, source: Callable[[int, int], Any], label: str) -> tuple[int, int]:
+    """Return how large the largest page becomes, and where it starts."""
     found, at, values = (0, chunk.start), chunk.start, 0
     while at < chunk.end and values < chunk.values:
         page, length = _page(at, chunk.end, source, label)

@@ -22,7 +22,7 @@ from streamframe.formats.parquet.chunks import Chunk, image_of
 from streamframe.formats.parquet.columns import ArrowColumns, ColumnReader, KernelColumn
 from streamframe.formats.parquet.footer import Footer
 from streamframe.formats.parquet.kernel import Kernel
-from streamframe.formats.parquet.pages import largest_page, may_become
+from streamframe.formats.parquet.pages import require_small
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 from streamframe.native.parquet import ColumnChunk
@@ -257,19 +257,13 @@ class RowGroup:
     def _by_arrow(self, columns: Sequence[pa.Field]) -> ArrowColumns:
         if self._image is None and self._file.local_path is None:
             raise self._closed()
+        limits = Limits(self._slice_bytes, self._kernel.most_page_bytes)
         for column in columns:
-            self._require_small_pages(column.name)
+            for chunk in self._footer.chunks(self.index, (column.name,)):
+                require_small(chunk, self.rows, limits, self._bytes, column=column.name, label=self.label)
         where = self._file.local_path if self._image is None else self._image.reader()
         # Columns of a sliced group are decoded side by side: its slices cannot be.
         return ArrowColumns(where, self._footer, self.index, columns, use_threads=self._slices > 1)
-
-    def _require_small_pages(self, column: str) -> None:
-        """Raise `BudgetError` if a page of a column becomes larger than is allowed: Arrow holds it as a whole."""
-        limits = Limits(self._slice_bytes, self._kernel.most_page_bytes)
-        for chunk in self._footer.chunks(self.index, (column,)):
-            if not chunk.elsewhere and may_become(chunk, limits.batch_bytes):
-                nbytes, offset = largest_page(chunk, self._bytes, self.label)
-                limits.check(nbytes, f"a page of column {column!r}", self.label, offset)
 
     def _bytes(self, offset: int, nbytes: int) -> Any:
         image = self._image
