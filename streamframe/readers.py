@@ -192,7 +192,8 @@ def read_csv(
         Only these, in this order; others are not converted.
     dtype
         Types by column: ``{"zip": "string"}``, in pandas', numpy's, Arrow's or Python's words.
-        Default: found in a sample, then frozen.
+        Default: found in a sample, then frozen. A time without a zone is not read as a type that has one, nor the
+        other way round: the error says what to do.
     names
         Column names, instead of a header's (``header=True`` then skips that line).
     header
@@ -349,7 +350,8 @@ def read_ndjson(
         Types by column: ``{"time": "timestamp[us]"}``, in pandas', numpy's, Arrow's or Python's
         words. Default: found in a sample, then frozen. ``"string"`` takes any value: what is not
         text is its JSON text, with all its digits; blocks with objects or arrays in it are read some
-        40 times slower. A column that the sample does not have is added.
+        40 times slower. A column that the sample does not have is added. Of types found in a sample, a whole number
+        that would lose digits among floats is an error; ``"float64"`` rounds it.
     encoding
         Any that Python knows, as in `read_csv`. UTF-8 is the fastest: it is not transcoded.
     compression
@@ -427,8 +429,8 @@ def read_parquet(
     schema, hive
         What holds over several files, and columns from their paths: as in `read_csv`.
     max_batch_bytes
-        The largest that a page may become: it is held as a whole. A larger one is a `BudgetError` before it is
-        decompressed. Default: 1 GiB, as a file of 50 KB can hold one value of 1.5 GB.
+        The largest that a page may become, or a row of lists: they are held as a whole. A larger one is a
+        `BudgetError` before it is decompressed. Default: 1 GiB, as a file of 50 KB can hold one value of 1.5 GB.
     storage_options
         What fsspec takes for the scheme, and for http(s) what `read_csv` names.
 

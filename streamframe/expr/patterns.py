@@ -125,7 +125,7 @@ def as_pattern(value: Any) -> Pattern:
 
 
 _COMMON = (
-    r'^(?P<host>\S+) (?P<identity>\S+) (?P<user>.+?) \[(?P<time>[^\]]+)\] "(?P<request>(?:[^"\\]|\\.)*)"'
+    r'^(?P<host>\S+) (?P<identity>\S+) (?P<user>.+?) \[(?P<time>[^\[\]]+)\] "(?P<request>(?:[^"\\]|\\.)*)"'
     r" (?P<status>\d{3}) (?P<bytes>\d{1,18}|-)"
 )
 _TYPES = {"time": pa.timestamp("s", "UTC"), "status": pa.int64(), "bytes": pa.int64()}

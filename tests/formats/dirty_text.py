@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -188,6 +189,11 @@ def python_row(line: bytes) -> dict[str, Any] | None:
     return {field.name: _filled(value.get(field.name), field.type) for field in NDJSON_SCHEMA}
 
 
+def keeps_digits(number: int) -> bool:
+    """Tell whether a whole number is a float, or what one is written as."""
+    return Decimal(number) in {Decimal(float(number)), Decimal(repr(float(number)))}
+
+
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) < len(pairs):
         raise ValueError("a name stands twice")
@@ -209,7 +215,7 @@ def _is_of(value: Any, kind: pa.DataType) -> bool:
     if pa.types.is_list(kind):
         return isinstance(value, list) and all(_is_of(inner, kind.value_type) for inner in value)
     if pa.types.is_floating(kind):
-        return type(value) in (int, float)
+        return type(value) is float or (type(value) is int and keeps_digits(value))
     if pa.types.is_integer(kind):
         return type(value) is int and -(2**63) <= value < 2**63
     return type(value) is (bool if pa.types.is_boolean(kind) else str)

@@ -103,3 +103,15 @@ def test_many_pages_of_parquet_may_be_more_together_than_one_may_be(tmp_path):
     table = pa.table({"text": pa.array([str(number) * 100 for number in range(10_000)], pa.large_string())})
     pq.write_table(table, path, use_dictionary=False, data_page_size=50_000)
     assert sf.read_parquet(path, max_batch_bytes="500kB").to_arrow().equals(table)
+
+
+def test_a_row_of_parquet_that_holds_too_many_values_is_refused_before_it_is_decoded(tmp_path):
+    """A file of 552 bytes may hold a list of 300 million zeros, for which Arrow takes 3 GB."""
+    path = tmp_path / "a.parquet"
+    table = pa.table({"n": [1, 2], "lists": [[0] * 600_000, [1]]})
+    pq.write_table(table, path, compression="zstd")
+    assert path.stat().st_size < 2_000
+    with pytest.raises(sf.BudgetError, match=r"(?s)some row of column 'lists' has 1.2 MB.*max_batch_bytes="):
+        sf.read_parquet(path, max_batch_bytes="1MB").to_arrow()
+    assert sf.read_parquet(path, max_batch_bytes="1MB", columns=["n"]).to_arrow().equals(table.select(["n"]))
+    assert sf.read_parquet(path, max_batch_bytes="5MB").to_arrow().equals(table)

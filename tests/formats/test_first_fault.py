@@ -27,11 +27,28 @@ def told(read, data, **options):
     return error, tuple(rejects[0].values()) if rejects else None
 
 
+@pytest.mark.filterwarnings("ignore:whole numbers beyond 64 bits are read as text")
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.sampled_from(sorted(CSV_RECORDS)), max_size=12))
-def test_the_first_faulty_record_of_csv_is_told(records):
-    error, first = told(sf.read_csv, HEADER + b"\n".join(records) + b"\n", dtype=TYPES)
+@given(
+    records=st.lists(st.sampled_from(sorted(CSV_RECORDS)), max_size=12),
+    columns=st.none() | st.lists(st.sampled_from(sorted(TYPES)), min_size=1, max_size=3, unique=True),
+    dtype=st.sampled_from([TYPES, {"id": "int64"}, {}]),
+)
+def test_the_first_faulty_record_of_csv_is_told_whichever_columns_are_wanted(records, columns, dtype):
+    data = HEADER + b"\n".join([next(iter(CSV_RECORDS)), *records]) + b"\n"
+    error, first = told(sf.read_csv, data, dtype=dtype, columns=columns)
     assert error == first
+
+
+def test_what_is_wrong_in_a_column_that_is_not_wanted_is_nobody_s_business_in_the_first_block_either():
+    data = b"a,b,c\n1,2,x\n\xff,3,y\n"
+    frame = sf.read_csv(io.BytesIO(data), columns=["b"], dtype={"c": "int64"})
+    assert frame.to_arrow()["b"].to_pylist() == [2, 3]
+
+
+def test_columns_that_no_record_has_are_told_when_the_file_is_opened():
+    with pytest.raises(sf.DecodeError, match="expected 2 fields, got 3"):
+        sf.read_csv(io.BytesIO(b"a,b\n1,2,3\n4,5,6\n")).schema  # noqa: B018 - it reads
 
 
 @settings(max_examples=100, deadline=None)

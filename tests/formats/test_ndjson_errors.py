@@ -165,7 +165,7 @@ def test_a_time_with_or_without_a_zone_is_never_taken_for_the_other(value, kind,
     with pytest.raises(DecodeError) as caught:
         read_table(NdjsonFormat(dtype={"t": kind}), f'{{"t":"{value}"}}\n')
     assert value in caught.value.message
-    assert caught.value.hint == f'pass dtype={{"t": "{word}"}}.'
+    assert caught.value.hint.startswith(f'pass dtype={{"t": "{word}"}}')
     assert read_table(NdjsonFormat(dtype={"t": word}), f'{{"t":"{value}"}}\n').num_rows == 1
 
 

@@ -30,7 +30,7 @@ http {{
     client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi; scgi_temp_path scgi;
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port};{ipv6}
         location /plain/ {{ alias {files}/; }}
         location /chunked/ {{ alias {files}/; ssi on; ssi_types *; }}
         location /gzip/ {{ alias {files}/; gzip on; gzip_types *; gzip_min_length 1; }}
@@ -54,7 +54,9 @@ class Nginx:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         user = "user root;" if os.getuid() == 0 else ""
-        (folder / "nginx.conf").write_text(_CONFIG.format(user=user, port=self.port, files=files))
+        self.hosts = ["127.0.0.1", "::1"] if _has_ipv6() else ["127.0.0.1"]
+        ipv6 = f" listen [::1]:{self.port};" if "::1" in self.hosts else ""
+        (folder / "nginx.conf").write_text(_CONFIG.format(user=user, port=self.port, ipv6=ipv6, files=files))
         # user "me", password "geheim"
         (folder / "passwords").write_text("me:{PLAIN}geheim\n")
         self._process: subprocess.Popen[bytes] | None = None
@@ -99,3 +101,11 @@ class Nginx:
     ) -> None:
         if self._process is not None and self._process.poll() is None:
             self.stop()
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True

@@ -54,6 +54,14 @@ def test_the_combined_log_has_referer_and_agent_whatever_follows():
     assert (second["referer"], second["user_agent"]) == ('https://e.org/?q=\\"x\\"', "Mozilla/5.0 (X11)")
 
 
+@pytest.mark.parametrize("user", ["x [30/Nov/2026", "[", "] [a] [", "a [01/Jan/2000:00:00:00 +0000] x"])
+def test_a_user_may_have_brackets_in_the_name(user):
+    """Anybody can send such a name: it must not make a log unreadable."""
+    line = LINES.split(b"\n")[0].replace(b"frank", user.encode())
+    (row,) = rows(line, sf.patterns.COMMON_LOG)
+    assert (row["user"], row["time"]) == (user, utc(2000, 10, 10, 20, 55, 36))
+
+
 def test_a_time_that_is_none_is_no_match():
     with pytest.raises(sf.DecodeError, match="does not match"):
         rows(LINES.replace(b"29/Feb/2024", b"29/Foo/2024"), sf.patterns.COMMON_LOG)

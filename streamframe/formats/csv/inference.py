@@ -19,6 +19,7 @@ from streamframe.errors import DecodeError
 from streamframe.formats.csv.cutter import end_of_records, inside_quotes
 from streamframe.formats.csv.decode import Decoding, arrow_buffer, read_options
 from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.ragged import skipping, without_ragged_bytes
 from streamframe.formats.csv.spelling import Spelling
 from streamframe.formats.records import Piece
 
@@ -60,24 +61,28 @@ def infer_schema(
     settled
         A column without a value is text; otherwise it is null, for other files to tell.
     lenient
-        Records of too few or too many fields are passed over, and so is what is not of a known type.
+        Records of too few or too many fields are passed over.
 
     Raises
     ------
     DecodeError
-        If the sample is not CSV of these columns, or not UTF-8.
+        If the sample is not CSV of these columns. What else cannot be read is told by the reader, in order.
     """
     found = [types.get(name, pa.null()) for name in names]
     large: set[str] = set()
-    sampled = partial(
-        _sampled, dialect=dialect, names=names, types=types, spelling=spelling, large=large, lenient=lenient
-    )
+    sampled = partial(_sampled, dialect=dialect, names=names, types=types, spelling=spelling, large=large)
     if sample is not None and not sample.broken:
-        found = sampled(sample)
+        try:
+            found = sampled(sample, lenient=lenient)
+        except DecodeError:
+            # The reader knows which columns are wanted, and will tell; unless these are the columns of no record.
+            if lenient or not _as_text(names[:1], sample, dialect, names, spelling).num_rows:
+                raise
+            found = sampled(sample, lenient=True)
     for data in peeked:
         piece = _aligned(data, dialect)
         try:
-            other = sampled(piece) if piece else found
+            other = sampled(piece, lenient=lenient) if piece else found
         except DecodeError:
             # It may well start inside of quotes. The reader comes by, in order, and will tell.
             continue
@@ -106,11 +111,10 @@ def _sampled(
     if not data.size:
         return [types.get(name, pa.null()) for name in names]
     parse_options = dialect.arrow
-    # Arrow knows no groups of digits; they are looked at with the rows.
-    column_types = {name: pa.string() if spelling.is_grouped(kind) else kind for name, kind in types.items()}
     if lenient:
-        parse_options.invalid_row_handler = lambda _: "skip"
-        column_types = dict.fromkeys(types, pa.binary())
+        data, _ = without_ragged_bytes(data, dialect, names)
+        parse_options = skipping(parse_options, {})
+    column_types = dict.fromkeys(types, pa.binary())
     try:
         if data.size > _LARGE_SAMPLE_BYTES:
             texts = _long_texts(data, dialect, names, spelling)
@@ -125,14 +129,10 @@ def _sampled(
         known = pa.schema([(name, types.get(name, pa.string())) for name in names])
         raise Decoding(dialect, names, known, spelling).refused(error, sample) from error
     kinds = {field.name: types.get(field.name, field.type) for field in table.schema}
-    no_text = []
     for name, kind in kinds.items():
         if pa.types.is_binary(kind) and name not in types:
             # Arrow takes what is not UTF-8 for bytes, silently. Read as text, it tells the row.
             kinds[name] = pa.string()
-            no_text.append(name)
-    if no_text and not lenient:
-        Decoding(dialect, names, pa.schema([(name, pa.string()) for name in no_text]), spelling).batch(sample)
     for name in kinds:
         if name not in types and (grouped := spelling.grouped_type(table.column(name))) is not None:
             kinds[name] = grouped
@@ -148,12 +148,11 @@ def _long_texts(data: pa.Buffer, dialect: Dialect, names: tuple[str, ...], spell
 
     Arrow tries all types in turn, and quotes the value in each of its errors: 24 s for 100 MB.
     """
-    parse_options = dialect.arrow
-    parse_options.invalid_row_handler = lambda _: "skip"
+    data, _ = without_ragged_bytes(data, dialect, names)
     table = pacsv.read_csv(
         pa.BufferReader(data),
         read_options=read_options(data, names),
-        parse_options=parse_options,
+        parse_options=skipping(dialect.arrow, {}),
         convert_options=spelling.options(dict.fromkeys(names, pa.binary())),
     )
     longest = (pc.max(pc.binary_length(column)).as_py() or 0 for column in table.itercolumns())

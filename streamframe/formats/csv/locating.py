@@ -20,6 +20,7 @@ from streamframe.formats.records import Piece
 from streamframe.formats.rejects import Reject
 from streamframe.formats.sniffing import ENCODING_HINT
 from streamframe.formats.wording import not_text, quoted, shortened
+from streamframe.formats.zones import zone_hint
 from streamframe.schema import dtype_name
 
 CONVERSION = re.compile(r"In CSV column #(\d+): Row #(\d+): (.*)", re.DOTALL)
@@ -108,6 +109,8 @@ def _type_hint(name: str, value: str, kind: pa.DataType) -> str:
         return f'pass dtype={{{quoted(name)}: "string"}}, which keeps all digits (float64 rounds).'
     if pa.types.is_integer(kind) and _NUMBER.fullmatch(value):
         return f'pass dtype={{{quoted(name)}: "float64"}}.'
+    if hint := zone_hint(name, value, kind):
+        return hint
     hint = f'pass dtype={{{quoted(name)}: "string"}}'
     # Words such as "nil" or "-" rather spell a null. (In quotes they never do, so "" cannot be helped that way.)
     if 0 < len(value) <= _SHORT_VALUE:

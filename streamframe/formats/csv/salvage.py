@@ -19,6 +19,7 @@ from streamframe.batch import rows_without_columns
 from streamframe.formats.csv.decode import arrow_buffer, read_options
 from streamframe.formats.csv.locating import CONVERSION, located, ragged, unreadable
 from streamframe.formats.csv.places import records_of
+from streamframe.formats.csv.ragged import Ragged, skipping, without_ragged_bytes
 from streamframe.formats.csv.records import NEVER_CLOSED
 from streamframe.formats.rejects import Reject, Salvaged, failing
 from streamframe.schema import is_text
@@ -82,26 +83,19 @@ def salvaged(piece: Piece, decoding: Decoding) -> Salvaged:
     return Salvaged(data, None if whole else pa.array(places[~bad]), records, rejects, nulled)
 
 
-def _read(piece: Piece, decoding: Decoding) -> tuple[pa.Table, list[str], dict[int, tuple[int, int]]]:
+def _read(piece: Piece, decoding: Decoding) -> tuple[pa.Table, list[str], Ragged]:
     """Return what can be read, the columns that are taken as bytes, and the records with too few or many fields."""
-    data = arrow_buffer(piece, decoding.dialect)
+    data, no_text = without_ragged_bytes(arrow_buffer(piece, decoding.dialect), decoding.dialect, decoding.names)
     suspects = [field.name for field in decoding.schema if decoding.spelling.is_grouped(field.type)]
     while True:
-        skipped: dict[int, tuple[int, int]] = {}
-
-        def skip(row: pacsv.InvalidRow, skipped: dict[int, tuple[int, int]] = skipped) -> str:
-            skipped[row.number] = (row.expected_columns, row.actual_columns)
-            return "skip"
-
-        options = decoding.dialect.arrow
-        options.invalid_row_handler = skip
+        skipped = dict(no_text)
         kinds = {field.name: pa.binary() if field.name in suspects else field.type for field in decoding.schema}
         kinds = kinds or {decoding.names[0]: pa.binary()}
         try:
             table = pacsv.read_csv(
                 pa.BufferReader(data),
                 read_options=read_options(data, decoding.names),
-                parse_options=options,
+                parse_options=skipping(decoding.dialect.arrow, skipped),
                 convert_options=decoding.spelling.options(kinds, include_columns=list(kinds)),
             )
         except pa.ArrowInvalid as error:

@@ -18,6 +18,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from streamframe.errors import StreamError
+from streamframe.formats.ndjson.exactness import loses_digits
 from streamframe.formats.ndjson.kernel import Kernel
 from streamframe.formats.ndjson.locating import Unit, refused
 from streamframe.formats.ndjson.mending import mended, scalars_of
@@ -50,6 +51,8 @@ class Decoding:
         What the text was written in, for what is said of bytes that mean nothing there.
     unit
         What holds a record, for what is said of one: a line, or an element of an array.
+    exact
+        Columns whose types were found: no digit of a whole number is lost in them.
     """
 
     known: pa.Schema
@@ -59,6 +62,7 @@ class Decoding:
     errors: Errors = "raise"
     encoding: str = "utf-8"
     unit: Unit = "line"
+    exact: frozenset[str] = frozenset()
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
         """Return the same for fewer columns."""
@@ -73,7 +77,9 @@ class Decoding:
             With `row` counted from 1 at the start of the piece.
         """
         by_kernel = self._kernel.batch(piece) if self._kernel else None
-        return self._by_arrow(piece) if by_kernel is None else by_kernel
+        if by_kernel is None or loses_digits(by_kernel, memoryview(piece.data)[piece.start : piece.stop], self.exact):
+            return self._by_arrow(piece)
+        return by_kernel
 
     def _by_arrow(self, piece: Piece) -> pa.RecordBatch:
         data = pa.py_buffer(memoryview(piece.data)[piece.start : piece.stop])
@@ -94,13 +100,13 @@ class Decoding:
     def at_once(self, data: pa.Buffer, records: int) -> pa.RecordBatch:
         """Return the records in so many lines without taking one apart; raise one of `REFUSED` if that has to be."""
         try:
-            return self._first_look(data, records)
+            return self._kept(self._first_look(data, records), data)
         except REFUSED:
             # Where values are nested, a name may be found inside of one that is not to be touched.
             if not self.text or self._any_nested:
                 raise
-        text = self._scalars.sub(rb'\1"\2"', data.to_pybytes())
-        return self._first_look(pa.py_buffer(text), records)
+        text = pa.py_buffer(self._scalars.sub(rb'\1"\2"', data.to_pybytes()))
+        return self._kept(self._first_look(text, records), text)
 
     def _first_look(self, data: pa.Buffer, records: int) -> pa.RecordBatch:
         if self.strict:
@@ -144,7 +150,14 @@ class Decoding:
         """Return the records in these lines; raise one of `REFUSED` if one cannot be read."""
         if not lines:
             return pa.RecordBatch.from_pylist([], schema=self.schema)
-        return parsed(pa.py_buffer(b"\n".join(lines)), len(lines), self.schema, self.schema, unexpected="error")
+        data = pa.py_buffer(b"\n".join(lines))
+        return self._kept(parsed(data, len(lines), self.schema, self.schema, unexpected="error"), data)
+
+    def _kept(self, batch: pa.RecordBatch, data: pa.Buffer) -> pa.RecordBatch:
+        """Return the records, or raise one of `REFUSED` if digits have been lost."""
+        if loses_digits(batch, data, self.exact):
+            raise pa.ArrowInvalid("a whole number has lost digits among floats")
+        return batch
 
     def _first_refused(self, lines: Sequence[Line]) -> int:
         first, behind = 0, len(lines)
@@ -163,7 +176,9 @@ class Decoding:
         for line in lines[: index + 1]:
             offset = piece.data.find(line, at)
             at = offset + len(line)
-        error = refused(bytes(lines[index]), self.schema, self.text, strict=self.strict, unit=self.unit)
+        error = refused(
+            bytes(lines[index]), self.schema, self.text, strict=self.strict, unit=self.unit, exact=self.exact
+        )
         return error.locate(row=index + 1, byte_offset=piece.byte_offset + offset - piece.start)
 
     @cached_property

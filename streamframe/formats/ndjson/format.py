@@ -36,7 +36,8 @@ class NdjsonFormat(TypedText):
 
     Types are inferred from the first block, and of local files also from a look at the middle and
     the end (of an array, at records that have the names of one of the first); then they are frozen. Objects
-    become structs, arrays lists; integers among floats are floats. Text stays text, also where it looks like a
+    become structs, arrays lists; integers among floats are floats, and one that would lose digits
+    so is an error, unless `dtype` says float. Text stays text, also where it looks like a
     time, until `dtype` says otherwise. A field that a record lacks is null; one that is not in the schema is an
     error, unless columns were chosen. Blank lines are no records.
 
@@ -120,7 +121,14 @@ class NdjsonFormat(TypedText):
         types = {field.name: field.type for field in schema} if self.widens else dict(self.dtype)
         text = frozenset(name for name, kind in types.items() if is_text(kind))
         opened.decoding = Decoding(
-            schema, schema, text, self.chosen, self.errors, checked_encoding(self.encoding), _unit(stream)
+            schema,
+            schema,
+            text,
+            self.chosen,
+            self.errors,
+            checked_encoding(self.encoding),
+            _unit(stream),
+            frozenset(schema.names) - dict(self.dtype).keys(),
         )
         return opened
 

@@ -9,16 +9,17 @@ from typing import Literal
 import pyarrow as pa
 
 from streamframe.errors import DecodeError, SchemaError, StreamError
+from streamframe.formats.ndjson.exactness import is_rounded
 from streamframe.formats.ndjson.inference import has_half, infer_type
 from streamframe.formats.ndjson.mending import Member, items, members
 from streamframe.formats.ndjson.parsing import reads, surely_refused
 from streamframe.formats.sniffing import ENCODING_HINT, other_format
 from streamframe.formats.wording import not_text, quoted, shortened
+from streamframe.formats.zones import zone_hint
 from streamframe.schema import dtype_name
 
 Unit = Literal["line", "element"]
 _INTEGER = re.compile(r"-?\d+")
-_ZONE = re.compile(r"\d(Z|[+-]\d\d(:?\d\d)?)$")
 # Where Python finds half of a pair of UTF-16, it could find no other half.
 _HALF = re.compile("[\ud800-\udfff]")
 _HALF_HINT = 'write both halves of the letter, or \\ufffd for it; errors="quarantine" sets such rows aside.'
@@ -35,6 +36,7 @@ def refused(
     strict: bool,
     encoding: str = "utf-8",
     unit: Unit = "line",
+    exact: frozenset[str] = frozenset(),
 ) -> StreamError:
     """Return the error for a line that cannot be read.
 
@@ -52,6 +54,8 @@ def refused(
         What the text was written in.
     unit
         What holds a record: a line, or an element of an array.
+    exact
+        Columns in which no digit of a whole number may be lost.
     """
     try:
         decoded = line.decode()
@@ -70,7 +74,7 @@ def refused(
         return DecodeError(
             "an object is nested too deeply", hint="no reader of ours goes deeper than some hundred levels."
         )
-    return _bad_member(found, schema, text, strict=strict) or DecodeError(
+    return _bad_member(found, schema, text, exact, strict=strict) or DecodeError(
         f"cannot be read as NDJSON: {shortened(decoded, _SHOWN_LINE)!r}"
     )
 
@@ -111,7 +115,9 @@ def _no_json(line: str, error: json.JSONDecodeError, unit: Unit) -> DecodeError:
     )
 
 
-def _bad_member(found: list[Member], schema: pa.Schema, text: frozenset[str], *, strict: bool) -> StreamError | None:
+def _bad_member(
+    found: list[Member], schema: pa.Schema, text: frozenset[str], exact: frozenset[str], *, strict: bool
+) -> StreamError | None:
     seen = set()
     for member in found:
         name = member.key
@@ -126,15 +132,16 @@ def _bad_member(found: list[Member], schema: pa.Schema, text: frozenset[str], *,
             return DecodeError(f"column {name!r} stands twice in one object", column=name, hint="keep one of them.")
         seen.add(name)
         if (name not in text or _is_half(member)) and (
-            error := _bad_value(name, name, member, schema.field(name).type)
+            error := _bad_value(name, name, member, schema.field(name).type, exact=name in exact)
         ):
             return error
     return None
 
 
-def _bad_value(column: str, path: str, member: Member, kind: pa.DataType) -> StreamError | None:
+def _bad_value(column: str, path: str, member: Member, kind: pa.DataType, *, exact: bool) -> StreamError | None:
     """Return what is wrong with a value, at the deepest place that can be named."""
-    if not surely_refused(member.value, kind) and reads(member.text, kind):
+    is_read = not surely_refused(member.value, kind) and reads(member.text, kind)
+    if is_read and not (exact and is_rounded(member.text, kind)):
         return None
     if pa.types.is_struct(kind) and isinstance(member.value, dict):
         seen = set()
@@ -145,11 +152,11 @@ def _bad_value(column: str, path: str, member: Member, kind: pa.DataType) -> Str
             if inner.key in seen:
                 return DecodeError(f"field {below!r} stands twice in one object", column=column)
             seen.add(inner.key)
-            if error := _bad_value(column, below, inner, kind.field(inner.key).type):
+            if error := _bad_value(column, below, inner, kind.field(inner.key).type, exact=exact):
                 return error
     if pa.types.is_list(kind) and isinstance(member.value, list):
         for inner in items(member.text):
-            if error := _bad_value(column, f"{path}[]", inner, kind.value_type):
+            if error := _bad_value(column, f"{path}[]", inner, kind.value_type, exact=exact):
                 return error
     place = f"column {column!r}" if path == column else f"column {column!r}, field {path!r}"
     if _is_half(member):
@@ -158,8 +165,9 @@ def _bad_value(column: str, path: str, member: Member, kind: pa.DataType) -> Str
             column=column,
             hint=_HALF_HINT,
         )
+    keeping = " without losing digits" if is_read else ""
     return DecodeError(
-        f"{place}: cannot read {shortened(member.text, _SHOWN_VALUE)} as {dtype_name(kind)}",
+        f"{place}: cannot read {shortened(member.text, _SHOWN_VALUE)} as {dtype_name(kind)}{keeping}",
         column=column,
         hint=_hint(column, member, kind, nested=path != column),
     )
@@ -195,6 +203,10 @@ def _unknown_below(column: str, path: str, member: Member) -> SchemaError:
 def _hint(column: str, member: Member, kind: pa.DataType, *, nested: bool) -> str:
     if nested or pa.types.is_nested(kind):
         return _whole_hint(column)
+    if pa.types.is_floating(kind) and _INTEGER.fullmatch(member.text):
+        return f'pass dtype={{{quoted(column)}: "string"}}, which keeps all digits, or "float64", which rounds.'
+    if isinstance(member.value, str) and (hint := zone_hint(column, member.value, kind)):
+        return hint
     word = _wider(member, kind)
     is_huge = pa.types.is_integer(kind) and _INTEGER.fullmatch(member.text) and word == "string"
     more = ", which keeps all digits (float64 rounds)" if is_huge else ""
@@ -209,11 +221,6 @@ def _wider(member: Member, kind: pa.DataType) -> str:
         return "uint64" if 0 <= member.value < 2**64 and kind != pa.uint64() else "string"
     if pa.types.is_integer(kind) and isinstance(member.value, float):
         return "float64"
-    if pa.types.is_timestamp(kind) and isinstance(member.value, str):
-        if kind.tz is None and _ZONE.search(member.value):
-            return f"timestamp[{kind.unit}, UTC]"
-        if kind.tz is not None and reads(member.text, pa.timestamp(kind.unit)):
-            return f"timestamp[{kind.unit}]"
     return "string"
 
 

@@ -95,7 +95,7 @@ def _chance(line: bytearray, types: Mapping[str, pa.DataType]) -> Literal["likel
 def _nulled(line: bytes, decoding: Decoding) -> tuple[bytes, int] | None:
     """Return the line with null for what cannot be read, and for how many values; None if that does not help."""
     for count in range(1, len(decoding.schema) + 1):
-        error = refused(line, decoding.schema, decoding.text, strict=decoding.strict)
+        error = refused(line, decoding.schema, decoding.text, strict=decoding.strict, exact=decoding.exact)
         if not isinstance(error, DecodeError) or error.column is None:
             return None
         line = with_null(line, error.column)
@@ -118,6 +118,7 @@ def _told(piece: Piece, decoding: Decoding, lines: Sequence[bytearray], good: di
                 strict=decoding.strict,
                 encoding=decoding.encoding,
                 unit=decoding.unit,
+                exact=decoding.exact,
             )
             offset = piece.byte_offset + start - piece.start
             found.append(Reject(at + 1, offset, error.column, error.message, bytes(line)))

@@ -26,7 +26,7 @@ from streamframe.formats.parquet.columns import ArrowColumns, ColumnReader, Kern
 from streamframe.formats.parquet.encoded import with_dictionaries
 from streamframe.formats.parquet.footer import Footer
 from streamframe.formats.parquet.kernel import Kernel
-from streamframe.formats.parquet.pages import largest_page
+from streamframe.formats.parquet.pages import require_small
 from streamframe.formats.parquet.weight import FIRST_ROWS, RowWeight
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
@@ -241,20 +241,13 @@ class RowGroup:
     def _by_arrow(self, columns: Sequence[pa.Field]) -> ArrowColumns:
         if self._image is None and self._file.local_path is None:
             raise self._closed()
+        limits = Limits(self._slice_bytes, self._kernel.most_page_bytes)
         for column in columns:
-            self._require_small_pages(column.name)
+            for chunk in self._chunks[column.name]:
+                require_small(chunk, self.rows, limits, self._bytes, column=column.name, label=self.label)
         where = self._file.local_path if self._image is None else self._image.reader()
         # Columns of a sliced group are decoded side by side: its slices cannot be.
         return ArrowColumns(where, self._footer, self.index, columns, use_threads=self._slices > 1)
-
-    def _require_small_pages(self, column: str) -> None:
-        """Raise `BudgetError` if a page of a column becomes larger than is allowed: Arrow holds it as a whole."""
-        limits = Limits(self._slice_bytes, self._kernel.most_page_bytes)
-        for chunk in self._chunks[column]:
-            if chunk.nbytes <= limits.batch_bytes or chunk.elsewhere:
-                continue
-            nbytes, offset = largest_page(chunk, self._bytes)
-            limits.check(nbytes, f"a page of column {column!r}", self.label, offset)
 
     def _bytes(self, offset: int, nbytes: int) -> Any:
         image = self._image
