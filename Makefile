@@ -30,7 +30,7 @@ test: system-packages $(DEV) ## everything that CI runs: the checks, the data, a
 	@echo "datasets…"
 	@$(BIN)/python datasets/make.py --check
 	@echo "text without the kernels…"
-	@STREAMFRAME_NATIVE=0 $(BIN)/python -m pytest -m "not soak and not slow" tests/formats
+	@STREAMFRAME_NATIVE=0 $(BIN)/python -m pytest -m "not soak" tests/formats
 	@echo "all tests…"
 	@$(BIN)/python -m pytest -m "not soak"
 

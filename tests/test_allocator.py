@@ -18,6 +18,7 @@ def told(code, **environment):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["import streamframe", "import pyarrow, streamframe"])
 def test_arrow_allocates_with_jemalloc_and_the_environment_is_as_before(code):
     if "jemalloc" not in pa.supported_memory_backends():
@@ -25,6 +26,7 @@ def test_arrow_allocates_with_jemalloc_and_the_environment_is_as_before(code):
     assert told(code) == ["jemalloc", "None"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chosen", ["system", "mimalloc"])
 def test_the_allocator_that_the_user_has_chosen_stays(chosen):
     assert told("import streamframe", ARROW_DEFAULT_MEMORY_POOL=chosen) == [chosen, chosen]
@@ -55,6 +57,7 @@ end.set()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells")
 @pytest.mark.skipif("jemalloc" not in pa.supported_memory_backends(), reason="this build of Arrow has no jemalloc")
 def test_what_threads_have_freed_is_used_by_others():

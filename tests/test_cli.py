@@ -221,6 +221,7 @@ def test_ctrl_c_while_a_pipe_stalls_leaves_the_target_as_it_was(tmp_path: Path) 
     assert os.listdir(tmp_path) == ["out.csv"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_a_server_stalls_leaves_the_target_as_it_was(tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     target.write_text("precious")

@@ -108,6 +108,7 @@ def test_the_row_groups_of_flights_can_be_told_apart_by_month(datasets: Path) ->
     assert [(each.min, each.max) for each in seen] == [(1, 3), (4, 6), (7, 9), (10, 12)]
 
 
+@pytest.mark.slow
 def test_the_january_slice_has_the_same_flights_as_the_parquet_file(datasets: Path) -> None:
     names = ["day", "carrier", "flight", "origin", "dest", "dep_delay"]
     january = pq.read_table(datasets / "flights.parquet", filters=[("month", "==", 1)], columns=names)

@@ -11,6 +11,7 @@ import streamframe
 MODULES = [name for _, name, _ in pkgutil.walk_packages(streamframe.__path__, "streamframe.")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_show_what_they_say(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

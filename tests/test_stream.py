@@ -302,6 +302,7 @@ def test_importing_the_package_imports_nothing_heavy():
     assert run_python(code).communicate(timeout=30) == ("[]\n", "")
 
 
+@pytest.mark.slow
 def test_a_plan_made_in_a_loop_may_be_deep(flights):
     frame = flights
     for _ in range(1200):

@@ -16,6 +16,7 @@ print("pandas" in sys.modules)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "work",
     [

@@ -124,6 +124,7 @@ def test_a_target_for_one_peer_and_one_for_the_first_rows_are_told_where_they_be
     assert "| pandas | 4.00 | 4.00 | 50 |  | 5 | streamframe takes **0.50** of it (at most 0.50: reached) |" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("few_mb", "many_mb", "ours_mb", "said"),
     [

@@ -77,6 +77,7 @@ def outcome(plan, optimizer=None):
         run.close()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=200,
     deadline=None,

@@ -57,6 +57,7 @@ def resumed_everywhere(frame, rows, iterate=lambda frame, resume: frame.iter_bat
     assert (done, count >= least) == (len(rows), True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(SOURCES) - {"lines", "sql"}))
 def test_every_source_goes_on_behind_any_batch(tmp_path, name):
     data = table(12_000)
@@ -69,6 +70,7 @@ def test_every_transform_goes_on_behind_any_batch(tmp_path, name):
     resumed_everywhere(frame, frame.to_arrow().to_pylist(), least=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "ndjson"])
 def test_places_of_records_go_on_behind_any_batch(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
@@ -77,6 +79,7 @@ def test_places_of_records_go_on_behind_any_batch(tmp_path, suffix):
     resumed_everywhere(frame, frame.to_arrow().to_pylist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANS)
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_steps_that_count_go_on_where_they_were(tmp_path, name, suffix):

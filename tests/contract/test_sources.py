@@ -18,6 +18,7 @@ def our_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("streamframe")]
 
 
+@pytest.mark.slow
 def test_a_source_streams_exactly_the_rows_of_its_data_in_order(source):
     data = table()
     assert source(data).to_arrow().to_pylist() == data.to_pylist()
@@ -28,6 +29,7 @@ def test_a_second_run_gives_the_same_rows(source):
     assert frame.to_arrow().equals(frame.to_arrow())
 
 
+@pytest.mark.slow
 def test_the_schema_is_that_of_every_batch(source):
     frame = source(table())
     schema = frame.schema
@@ -42,12 +44,14 @@ def test_a_repr_and_a_plan_start_nothing(source):
     assert not our_threads()
 
 
+@pytest.mark.slow
 def test_closing_after_the_first_batch_leaves_no_thread(source):
     with sf.options(memory="1MB"), source(table()).iter_batches() as batches:
         next(batches)
     assert not our_threads()
 
 
+@pytest.mark.slow
 def test_breaking_out_stops_the_threads(source):
     for _batch in source(table()):
         break
@@ -56,6 +60,7 @@ def test_breaking_out_stops_the_threads(source):
     assert not our_threads()
 
 
+@pytest.mark.slow
 def test_an_error_in_the_loop_stops_the_threads(source):
     with pytest.raises(RuntimeError, match="mine"):
         for _batch in source(table()):
@@ -65,6 +70,7 @@ def test_an_error_in_the_loop_stops_the_threads(source):
     assert not our_threads()
 
 
+@pytest.mark.slow
 def test_what_is_held_stays_under_the_limit(source):
     with sf.options(memory="1MB"), source(table(40_000)).iter_batches() as batches:
         rows = sum(batch.num_rows for batch in batches)
@@ -75,6 +81,7 @@ def test_what_is_held_stays_under_the_limit(source):
     assert stats.bytes_buffered == 0
 
 
+@pytest.mark.slow
 def test_only_rows_are_counted_where_no_column_is_needed(source):
     assert source(table()).count() == table().num_rows
 

@@ -16,6 +16,7 @@ def frame(request, tmp_path):
     return sf.read_csv(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(TRANSFORMS))
 def test_a_transform_makes_of_a_stream_what_it_makes_of_the_whole(frame, name):
     verb, expected = TRANSFORMS[name]

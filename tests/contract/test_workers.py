@@ -68,6 +68,7 @@ FORMATS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_many_workers_read_what_one_reads(tmp_path_factory, suffix):
     read, write, types = FORMATS[suffix]

@@ -28,6 +28,7 @@ def fails_late(batch):
 DATA = table(2_000).select(["id", "fare", "carrier", "note"])
 
 
+@pytest.mark.slow
 def test_what_is_written_is_read_back(connection):
     report = sf.from_arrow(DATA).rebatch(rows=300).to_sql("t", connection)
     assert (report.rows, len(report.files)) == (2_000, 1)
@@ -41,6 +42,7 @@ def test_an_export_that_fails_leaves_no_table(connection):
     assert len(rows_of(connection)) == 2_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("if_exists", ["append", "replace"])
 def test_an_export_that_fails_leaves_the_table_as_it_was(connection, if_exists):
     old = [{"id": -1, "carrier": "old"}]
@@ -59,6 +61,7 @@ def test_a_table_that_exists_is_told_and_left_alone(connection):
     assert len(rows_of(connection)) == 2_000
 
 
+@pytest.mark.slow
 def test_append_adds_by_the_names_of_the_columns_and_replace_begins_anew(connection):
     sf.from_arrow({"id": [1], "carrier": ["a"]}).to_sql("t", connection, if_exists="append")
     sf.from_arrow({"carrier": ["b"], "id": [2]}).to_sql("t", connection, if_exists="append")

@@ -35,6 +35,7 @@ def uri(request, postgres, pg):
     return postgres.uri.replace("postgresql:", "postgresql+psycopg:")
 
 
+@pytest.mark.slow
 def test_breaking_out_leaves_no_connection(uri, pg):
     with sf.options(memory="4MB"):
         for _batch in sf.read_sql(MANY, uri):

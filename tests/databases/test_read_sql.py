@@ -54,6 +54,7 @@ def test_postgresql_tells_the_types(postgres, pg, way):
     assert found.to_pylist() == [{name: value for name, (_, value) in EXPECTED.items()}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["psycopg", "adbc"])
 def test_a_numeric_of_more_digits_than_the_first_rows_is_told_not_rounded(postgres, pg, way):
     connection = pg if way == "psycopg" else postgres.uri

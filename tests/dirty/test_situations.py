@@ -17,6 +17,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("situation", SITUATIONS, ids=[each.title for each in SITUATIONS])
 def test_what_is_messy_is_right_or_an_error_with_a_remedy(tmp_path, situation):
     path = situation.write(tmp_path)

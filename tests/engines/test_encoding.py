@@ -56,6 +56,7 @@ def test_a_format_that_is_not_known_is_refused_at_the_call():
         sf.from_arrow(ROWS).to_bytes("xml")
 
 
+@pytest.mark.slow
 def test_a_web_server_sends_them_and_a_client_that_leaves_stops_the_run(tmp_path):
     path = tmp_path / "a.csv"
     sf.from_batches([ROWS] * MANY).to_csv(path)

@@ -37,6 +37,7 @@ READERS = [sf.read_csv, sf.read_ndjson, sf.read_lines]
 ROWS = {sf.read_csv: b"a,b\n1,0\n", sf.read_ndjson: b'{"a":0}\n', sf.read_lines: b"0000000\n"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize(("suffix", "pack"), PACKERS)
 def test_more_than_the_chosen_ratio_is_refused_by_name_place_and_remedy(tmp_path, read, suffix, pack):
@@ -59,6 +60,7 @@ def test_what_is_below_the_ratio_is_read(tmp_path):
         sf.read_csv(tmp_path / "a.csv.gz", max_decompression_ratio=1).count()
 
 
+@pytest.mark.slow
 def test_a_gigabyte_of_equal_rows_is_read_and_what_goes_on_beyond_is_a_bomb(tmp_path, monkeypatch):
     """By default, with fewer bytes than a GiB: the numbers are those of the table of limits."""
     monkeypatch.setattr(Expansion.__new__, "__defaults__", (MAX_RATIO, 8_000_000))

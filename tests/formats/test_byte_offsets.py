@@ -68,6 +68,7 @@ def require_records_there(kind, options, data, rows, rejected):
             assert row == python_row(data[offset:].split(b"\n")[0].rstrip())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_dirty_records_stand_where_they_say(kind, name):
     data = data_of(kind, name, 3)

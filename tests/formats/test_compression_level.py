@@ -21,6 +21,7 @@ def rows():
     return pa.table({"id": range(60_000), "note": words})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["to_csv", "to_ndjson"])
 @pytest.mark.parametrize("suffix", LEVELS)
 def test_a_higher_level_makes_a_smaller_file_of_the_same_rows(rows, tmp_path, verb, suffix):
@@ -77,6 +78,7 @@ def test_what_a_compressor_keeps_counts_as_memory(rows, tmp_path):
         assert frame.to_csv(tmp_path / "b.csv.xz", compression_level=1).rows == 60_000
 
 
+@pytest.mark.slow
 def test_no_more_files_are_open_than_their_compressors_fit(tmp_path):
     rows = pa.table({"key": [n % 40 for n in range(4_000)], "n": range(4_000)})
     with sf.options(memory="128MB"):

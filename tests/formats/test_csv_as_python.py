@@ -12,6 +12,7 @@ import os
 from typing import NamedTuple
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ def records_of_ours(data: bytes, every: int, block_bytes: int) -> list[list[str]
     return [list(row.values()) for rows in found for row in rows]
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(
     rows=st.lists(PAIR, min_size=1, max_size=8) | st.lists(PAIR | RAGGED, min_size=1, max_size=4),
@@ -89,6 +91,7 @@ ESCAPED = st.sampled_from(["a!,b", '!"x', '"a!"b"', "!!", '"!!"', "!a", '"c!, d"
 ROW = st.lists(SPELLED | ESCAPED, min_size=1, max_size=3)
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(
     dialect=DIALECTS,

@@ -99,6 +99,7 @@ FIELDS += ['",', '"\r"', "é", "NA", '"NA"', "#", "\ufeff", "\ufeffx", "\\", "a\
 SIZES = st.integers(1, 12) | st.integers(13, 200)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     rows=st.lists(st.lists(st.sampled_from(FIELDS), min_size=2, max_size=2), max_size=8),

@@ -12,6 +12,7 @@ from streamframe.formats.csv.zoned import zoned_text
 CENTURIES_S = 200 * 366 * 24 * 3600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "zone", ["UTC", "+00:00", "-03:30", "America/New_York", "Australia/Lord_Howe", "Europe/London"]
 )

@@ -80,6 +80,7 @@ def outcome(kind, encoding, errors, chunks, block_bytes=1 << 20):
     return rows, rejects, records, nulled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize(("encoding", "nothing", "shown"), CASES)
 def test_only_the_record_with_such_bytes_is_rejected(kind, encoding, nothing, shown):

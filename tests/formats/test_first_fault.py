@@ -27,6 +27,7 @@ def told(read, data, **options):
     return error, tuple(rejects[0].values()) if rejects else None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:whole numbers beyond 64 bits are read as text")
 @settings(max_examples=200, deadline=None)
 @given(
@@ -51,6 +52,7 @@ def test_columns_that_no_record_has_are_told_when_the_file_is_opened():
         sf.read_csv(io.BytesIO(b"a,b\n1,2,3\n4,5,6\n")).schema  # noqa: B018 - it reads
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(sorted(NDJSON_RECORDS)), min_size=1, max_size=12))
 def test_the_first_faulty_record_of_ndjson_is_told(records):

@@ -60,6 +60,7 @@ def stream_of(schema, batches, **options):
     return sink.getvalue().to_pybytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("options", WRITTEN, ids=str)
 @pytest.mark.parametrize("kind", KINDS)
@@ -169,6 +170,7 @@ MANY = 400
 WHOLE = ("list of dictionary", "sparse union", "run_end_encoded")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("options", [{}, {"compression": "zstd"}], ids=str)
 @pytest.mark.parametrize("kind", KINDS)

@@ -33,6 +33,7 @@ def failure(text: str | bytes, schema: pa.Schema | None = SCHEMA) -> StreamError
     return caught.value
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(rows=rows, layout=layouts, every=st.integers(1, 40), space=st.sampled_from(["", "\ufeff", " \r\n\t"]))
 def test_an_array_is_what_json_makes_of_it_wherever_it_is_cut(rows, layout, every, space):
@@ -165,6 +166,7 @@ def written(path, rows, **layout):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [{}, {"indent": 2}, {"separators": (",", ":")}])
 def test_a_value_near_the_end_of_a_local_array_tells_the_type_of_its_column(tmp_path, layout):
     rows = [{"n": n, "x": None, "in": [{"n": "text", "x": 1.5}]} for n in range(20_000)]

@@ -71,6 +71,7 @@ def test_what_is_no_text_can_be_null_left_out_or_kept_aside():
     ]
 
 
+@pytest.mark.slow
 def test_a_line_without_an_end_meets_the_limit(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"x" * (65 << 20))
     with pytest.raises(sf.BudgetError, match=r"(?s)64 MiB.*max_record_bytes="):

@@ -54,6 +54,7 @@ def ndjson_files(draw):
     return text if draw(st.booleans()) else text.rstrip(), rows
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(ndjson_files(), st.integers(1, 200))
 def test_records_are_those_of_the_json_module_wherever_blocks_are_cut(file, block_bytes):

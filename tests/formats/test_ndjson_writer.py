@@ -127,6 +127,7 @@ def tables(draw):
     return pa.table([pa.array(column(kind), kind) for kind in kinds], names=names)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(tables(), st.integers(1, 3))
 def test_what_is_written_reads_back_as_it_was(table, rows):

@@ -45,6 +45,7 @@ def test_lengths_below_nothing_and_beyond_64_bits_are_seen():
     assert totals(b"\x38" + b"\xff" * 8, version=2).total == 3 * (2**64 - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", ["uncompressed", "zlib", "snappy", "lz4", "zstd"])
 @pytest.mark.parametrize("version", ["0.11", "0.12"])
 @pytest.mark.parametrize("dictionary", [0.0, 1.0])
@@ -73,6 +74,7 @@ BAD = {
 READ = "import sys, streamframe as sf; sf.read_orc(sys.argv[1]).to_arrow()"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", BAD)
 def test_a_length_that_no_text_has_is_an_error_and_not_the_end_of_the_process(tmp_path, bad):
     orc.write_table(pa.table({"text": ["x" * size for size in SIZES]}), tmp_path / "a.orc", compression="uncompressed")

@@ -43,6 +43,7 @@ PLANS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", ["256MB", "1MB"])
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
 def test_groups_are_the_same_as_of_plain_text(path, plan, memory):

@@ -57,6 +57,7 @@ WRITERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", ["1MB", "256MB"])
 @pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
 def test_rows_are_those_that_arrow_reads(tmp_path, writer, memory):

@@ -108,6 +108,7 @@ def test_with_null_a_record_without_cells_is_left_out_and_counted(kind):
     assert (len(rows), stats.rejected, stats.nulled) == (1, len(without), 0)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(list(RECORDS)), st.lists(st.integers(0, 16), max_size=40), st.sampled_from(["skip", "quarantine"])
@@ -125,6 +126,7 @@ def test_good_and_rejected_together_are_all_records(kind, picked, errors):
         assert [(one["row"], one["record"]) for one in told] == bad
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RECORDS)
 def test_rows_keep_their_numbers_over_many_blocks_and_files(tmp_path, kind):
     count = 60_000
@@ -204,6 +206,7 @@ def test_head_passes_over_bad_records():
     assert read("csv", [b"x,1,,", b"1,1,,", b"2,1,,"], "skip").head(1)["id"].tolist() == [1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RECORDS)
 def test_a_block_in_which_all_is_bad_is_read_as_well(kind):
     records = [b"a%d,1,2024-01-01,x" % n if kind == "csv" else b'{"id":"a%d"}' % n for n in range(2_000)]

@@ -99,6 +99,7 @@ def hold_against_python(kind: str, name: str, around: int, cuts: range, blocks: 
         assert outcome(raising, kind, data, cut, block_bytes) == raised, (cut, block_bytes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_rows_are_those_of_python_wherever_the_bytes_are_cut(kind, name):
     hold_against_python(kind, name, FEW, range(1, len(data_of(kind, name, FEW)), 5), BLOCKS)

@@ -76,6 +76,7 @@ def outcome(file_format, text, every, block_bytes):
     return rows, rejects, nulled, records
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("made", "kind"), [(csv_of, ROWS), (ndjson_of, OBJECTS)], ids=["csv", "ndjson"])
 def test_the_same_comes_of_typed_columns_wherever_they_are_cut(made, kind):
     @settings(max_examples=EXAMPLES, deadline=None)

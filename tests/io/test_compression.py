@@ -104,6 +104,7 @@ def test_a_file_that_is_not_compressed_says_so(codec, pack):
     assert "compression=None" in caught.value.hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("codec", "pack"), PACKERS)
 def test_a_bomb_comes_out_in_bounded_steps(codec, pack):
     stream = DecompressedStream(Scripted(pack(bytes(20_000_000))), codec)

@@ -74,6 +74,7 @@ def test_a_descriptor_is_written_by_its_name_and_stays_open(name):
     assert reader.taken() == b'"n"\n1\n2\nbehind'
 
 
+@pytest.mark.slow
 def test_standard_output_takes_rows_between_what_is_printed_to_a_pipe_and_to_a_file(tmp_path):
     code = FRAME + "print('before'); frame.to_csv('/dev/stdout'); frame.to_ndjson('/dev/stdout'); print('after')"
     wanted = b'before\n"n"\n1\n2\n3\n{"n":1}\n{"n":2}\n{"n":3}\nafter\n'

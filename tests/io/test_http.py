@@ -231,6 +231,7 @@ def test_a_server_that_goes_silent_is_a_transport_error():
     assert error.byte_offset == 10
 
 
+@pytest.mark.slow
 def test_a_slow_reader_blocks_the_server_after_a_few_megabytes():
     sent = 0
     blob = bytes(1 << 16)

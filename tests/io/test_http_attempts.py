@@ -44,6 +44,7 @@ def error_of(url, **options):
     return caught.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["408 X", "425 X", "429 X", "500 X", "502 X", "503 X", "504 X"])
 def test_a_busy_server_is_asked_again(line):
     requests = []
@@ -126,6 +127,7 @@ def test_no_secret_shows_when_it_gives_up():
             error = error.__cause__
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "handler",
     [status("503 Busy", "Retry-After: 60"), never_answers, stalls_after(10, BODY)],
@@ -170,6 +172,7 @@ def test_a_consumer_that_takes_its_time_is_not_a_silent_server():
         assert head + drain(stream) == BODY
 
 
+@pytest.mark.slow
 def test_a_server_that_is_slow_but_alive_is_never_too_slow():
     def handle(request):
         request.head("200 OK", f"Content-Length: {len(BODY)}")

@@ -112,6 +112,7 @@ def test_a_range_that_always_breaks_off_is_truncated_and_says_where():
     assert caught.value.byte_offset == 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["429 X", "503 X", "500 X"])
 def test_a_busy_server_is_asked_for_a_range_again(line):
     busy = status(line, "Retry-After: 0")

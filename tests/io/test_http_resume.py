@@ -139,6 +139,7 @@ def test_a_server_that_ignores_ranges_has_its_first_bytes_checked(second):
         assert (stream.retries, stream.bytes_read) == (1, len(BODY))
 
 
+@pytest.mark.slow
 def test_the_check_of_the_first_bytes_may_break_off_too():
     answers = [cut_at(500, BODY), cut_at(300, BODY), cut_at(700, BODY), stalls_after(699, BODY), with_length(BODY)]
     with serve(in_turn(*answers)) as url, opened(url, read_timeout=0.2) as stream:

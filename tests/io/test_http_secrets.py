@@ -82,6 +82,7 @@ def hides_it(url: str, caplog, **options):
             assert "bWU6Z2VoZWlt" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_server_that_breaks(name, caplog):
     with serve(FAULTS[name].stays(CSV)) as url:
@@ -99,6 +100,7 @@ def echoes_in_fields(request: Request) -> None:
     request.send(b"abc")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "handler",
     [
@@ -134,6 +136,7 @@ def test_a_host_that_is_not_there(caplog):
     hides_it("http://[::1", caplog)
 
 
+@pytest.mark.slow
 def test_a_server_without_a_certificate(caplog):
     with serve(page(CSV)) as url:
         hides_it(url.replace("http:", "https:"), caplog, timeout=0.2)

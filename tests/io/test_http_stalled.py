@@ -39,6 +39,7 @@ def abandon(how: str) -> float:
             return time.monotonic() - start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["break", "exit"])
 def test_a_stalled_iteration_that_is_abandoned_lets_the_process_end(how):
     abandon(how)  # a hang would be killed after 30 s, and fail
@@ -66,6 +67,7 @@ sf.read_csv(sys.argv[1]).head()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "nbytes"), [(LOOP, 1_000_000), (LOOK, 100)], ids=["loop", "look"])
 def test_an_interrupt_ends_what_is_stalled_also_where_polars_is_imported(code, nbytes):
     stalled = threading.Event()

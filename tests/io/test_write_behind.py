@@ -19,6 +19,7 @@ frame.to_csv(sys.argv[1], **eval(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or shutil.which("strace") is None, reason="needs strace")
 @pytest.mark.parametrize(("target", "how"), [("out.csv", {}), ("out/", {"max_file_bytes": "90MB"})])
 def test_what_was_written_is_sent_on_its_way_before_the_end(tmp_path, target, how):

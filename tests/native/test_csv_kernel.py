@@ -146,6 +146,7 @@ def bits(column: pa.ChunkedArray | pa.Array) -> list[object]:
     return [struct.pack("d", value) if isinstance(value, float) else value for value in values]
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(block(), st.data())
 @example((("text", "text2"), b'"",'), None)
@@ -167,6 +168,7 @@ def test_it_makes_what_arrow_makes_or_is_not_sure(
         assert bits(made.column(name)) == bits(expected.column(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", ['"x"y', '"x""y"', 'x"', '"x\ry"', "x\ry", '"x,\n"', "é", "\udcff", '""', '"x" '])
 def test_what_is_odd_is_seen_wherever_it_stands_among_64_bytes(odd: str) -> None:
     names = ("a", "b", "c")
@@ -220,6 +222,7 @@ def test_it_is_sure_of_ordinary_text() -> None:
     assert pa.Table.from_batches([made]).equals(by_arrow(text.encode(), tuple(schema.names), schema))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", [5, 15, 16, 17, 18, 19])
 def test_floats_are_rounded_as_python_rounds_them(digits: int) -> None:
     """Python's `float` is correctly rounded; whatever is too close to call must be left to Arrow."""

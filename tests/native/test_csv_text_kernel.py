@@ -7,6 +7,7 @@ import decimal
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +53,7 @@ def batch(draw: st.DrawFn) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=[f"c{place}" for place in range(len(arrays))])
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(batch(), st.sampled_from(["needed", "all"]), st.sampled_from([",", "\t"]), st.sampled_from(["\n", "\r\n"]))
 def test_it_writes_what_arrow_writes(data: pa.RecordBatch, quoting: str, sep: str, end: str) -> None:

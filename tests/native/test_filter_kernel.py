@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ def same(one: pa.RecordBatch, other: pa.RecordBatch) -> bool:
     return one.schema.equals(other.schema) and repr(one.to_pydict()) == repr(other.to_pydict())
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(batches({**KNOWN, **OTHERS}), st.data())
 def test_it_keeps_what_arrow_keeps(rows: list[pa.RecordBatch], data: st.DataObject) -> None:

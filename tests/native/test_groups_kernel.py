@@ -42,6 +42,7 @@ def table(draw: st.DrawFn) -> tuple[pa.Table, list[str], str]:
     return pa.table(columns), keys, value
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(table(), st.lists(st.sampled_from(FUNCTIONS), min_size=1), st.data())
 def test_rows_that_are_left_out_are_as_if_they_were_not_there(
@@ -75,6 +76,7 @@ def test_rows_that_are_left_out_are_as_if_they_were_not_there(
         assert found[-1] == alone.reduce([("count", None)])[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(table(), st.sampled_from(FUNCTIONS))
 def test_groups_are_those_of_arrow(case: tuple[pa.Table, list[str], str], function: str) -> None:

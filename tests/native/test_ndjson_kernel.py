@@ -77,6 +77,7 @@ def by_arrow(data: bytes, schema: pa.Schema, *, strict: bool) -> pa.RecordBatch:
     return parsed(pa.py_buffer(data), lines, schema, schema, unexpected="error" if strict else "ignore")
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(block(), st.booleans(), st.data())
 @example((("int64",), b'{"int64":1,"int64":2}\n'), True, None)

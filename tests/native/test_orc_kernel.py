@@ -53,6 +53,7 @@ def runs(draw):
     return bytes([3 << 6 | code << 1 | head[0], head[1]]) + start + packed(steps, width), values
 
 
+@pytest.mark.slow
 @given(st.lists(runs(), max_size=5))
 @settings(max_examples=EXAMPLES)
 def test_the_sums_are_those_of_the_values(made):

@@ -108,6 +108,7 @@ PIECES = st.lists(st.sampled_from([1, 7, 63, 64, 100, 1024, 5000]), min_size=1, 
 MANY = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.slow
 @given(files(), PIECES)
 @MANY
 def test_the_kernel_reads_what_arrow_wrote(file, pieces):
@@ -120,6 +121,7 @@ def test_the_kernel_reads_what_arrow_wrote(file, pieces):
     assert made.null_count == column.null_count
 
 
+@pytest.mark.slow
 @given(files(), PIECES)
 @MANY
 def test_indices_and_a_dictionary_are_the_text(file, pieces):
@@ -171,6 +173,7 @@ RARE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", ["none", "snappy", "zstd"])
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
 @pytest.mark.parametrize("column", RARE)
@@ -218,6 +221,7 @@ def test_no_page_with_a_wrong_checksum_is_taken(version, compression):
         assert read(bytes(damaged), footer_in(data), [500]) is None
 
 
+@pytest.mark.slow
 def test_text_that_is_too_long_for_an_array_is_not_sure():
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 2_000, pa.int32()), ["x" * 1_500_000])
     file = io.BytesIO()

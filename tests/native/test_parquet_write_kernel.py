@@ -106,6 +106,7 @@ def batches(draw: st.DrawFn, kinds: dict[pa.DataType, st.SearchStrategy[Any]]) -
     return made
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(batches(KNOWN), st.sampled_from(["snappy", "zstd", "none", "lz4", "gzip", "brotli"]))
 def test_arrow_reads_what_was_written(rows: list[pa.RecordBatch], compression: str) -> None:
@@ -113,6 +114,7 @@ def test_arrow_reads_what_was_written(rows: list[pa.RecordBatch], compression: s
     assert same(read(written(rows, compression=compression)), pa.Table.from_batches(rows))
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(batches({**KNOWN, **OTHERS}))
 def test_columns_of_the_kernel_stand_beside_columns_of_arrow(rows: list[pa.RecordBatch]) -> None:
@@ -122,6 +124,7 @@ def test_columns_of_the_kernel_stand_beside_columns_of_arrow(rows: list[pa.Recor
     assert same(read(written(rows)), read(sink.getvalue()))
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(batches(KNOWN))
 def test_the_footer_tells_what_the_one_of_arrow_tells(rows: list[pa.RecordBatch]) -> None:
@@ -211,6 +214,7 @@ def test_a_flipped_bit_of_a_page_is_found() -> None:
         read(pa.py_buffer(bytes(file)))
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(st.lists(st.lists(TEXT | st.none(), max_size=30), min_size=1, max_size=3), st.integers(0, 9), st.booleans())
 def test_text_may_come_as_dictionaries(batches: list[list[str | None]], skipped: int, one_plain: bool) -> None:

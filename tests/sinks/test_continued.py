@@ -85,6 +85,7 @@ def test_rows_in_memory_that_have_changed_are_another_source(tmp_path, make):
         list(make([1, 9]).iter_batches(resume=mark))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
 @pytest.mark.parametrize(("errors", "counted"), [("skip", "rejected"), ("null", "nulled")])
 def test_what_could_not_be_read_is_counted_once_over_all_runs(tmp_path, suffix, errors, counted):

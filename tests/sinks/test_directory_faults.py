@@ -39,6 +39,7 @@ def killings(folder: Path, mode: str, swap: str, steps: list[int]) -> list[str]:
     return [line.partition(" ")[2] for line in run.stdout.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["error", "overwrite", "append"])
 def test_killed_at_any_step_a_directory_is_old_or_new(tmp_path, mode):
     steps = sorted(random.sample(range(1, STEPS), 5))

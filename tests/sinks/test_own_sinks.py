@@ -117,6 +117,7 @@ def test_a_filter_above_does_not_move_below():
     assert sink.calls == ALL
 
 
+@pytest.mark.slow
 def test_whatever_ends_a_run_before_its_end_aborts_the_branch():
     runs = {
         "limit": lambda teed: teed.limit(4).to_arrow(),

@@ -145,6 +145,7 @@ def test_keys_that_make_no_folders_are_refused_by_name(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("open_files", "memory"), [(64, "256MB"), (1, "256MB"), (3, "2MB")])
 def test_rows_come_into_their_folder_once_and_in_order(datasets, tmp_path, open_files, memory):
     flights = sf.read_parquet(datasets / "flights.parquet").select("carrier", "origin", "dest", "flight", "time_hour")

@@ -58,6 +58,7 @@ def killed_chains(folder: Path, verb: str, how: str, seeds: list[int]) -> int:
     return kills
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["files", "folders"])
 @pytest.mark.parametrize("verb", ["to_parquet", "to_csv"])
 def test_an_export_that_is_killed_again_and_again_has_each_row_once(tmp_path, verb, how):
@@ -126,6 +127,7 @@ def test_what_lies_before_the_position_is_not_read_again(tmp_path):
     assert report.bytes_read < path.stat().st_size / 4
 
 
+@pytest.mark.slow
 def test_of_a_page_only_the_rest_is_asked_for(tmp_path):
     body = csv_bytes(table(60_000))
     requests = []
@@ -143,6 +145,7 @@ def test_of_a_page_only_the_rest_is_asked_for(tmp_path):
     assert requests[-1].range[0] > len(body) * 3 / 4
 
 
+@pytest.mark.slow
 def test_of_a_compressed_file_the_start_is_read_again_and_the_report_says_so(tmp_path):
     body = csv_bytes(table(60_000))
     (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(body, 1))
@@ -231,6 +234,7 @@ def test_old_files_stay_until_the_end_and_then_as_the_mode_says(tmp_path, source
     assert whole(source).to_csv(out, resume=True, max_rows_per_file=500, mode="append").kept_rows == ROWS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped", [1, 4_000, 8_999])
 def test_folders_are_completed_now_and_then(tmp_path, source, monkeypatch, stopped):
     monkeypatch.setattr(open_partitions, "_SAVED_BYTES", 50_000)

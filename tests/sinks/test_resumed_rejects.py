@@ -64,6 +64,7 @@ def killed_chains(folder: Path, verb: str, how: str, seeds: list[int]) -> int:
     return kills
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["files, rejects", "folders, rejects"])
 def test_an_export_that_is_killed_again_and_again_has_each_reject_once(tmp_path, how):
     assert killed_chains(tmp_path, "to_csv", how, [random.randrange(1 << 20)]) > 0
@@ -96,6 +97,7 @@ def whole(frame):
     return frame.map_batches(lambda batch: batch, name="checked")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rejects.csv", "rejects.parquet", "rejects.arrow"])
 def test_what_earlier_runs_could_not_read_is_in_the_file_too(tmp_path, source, name):
     out, bad = tmp_path / "out", tmp_path / name

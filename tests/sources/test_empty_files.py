@@ -27,6 +27,7 @@ def rows(frame):
     return list(frame.iter_rows())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", SCHEMAS)
 @pytest.mark.parametrize(("kind", "empty"), [(kind, empty) for kind in READ for empty in EMPTY[kind]])
 def test_an_empty_file_adds_no_rows_wherever_it_stands(tmp_path, kind, empty, schema):

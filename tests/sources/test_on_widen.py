@@ -84,6 +84,7 @@ def test_files_whose_samples_have_no_common_type_go_together_as_text(tmp_path):
     assert frame.to_arrow()["code"].to_pylist() == ["1", "A1"]
 
 
+@pytest.mark.slow
 def test_ndjson_gives_the_json_text_of_what_is_no_text(tmp_path):
     path = ndjson_with(tmp_path / "a.ndjson", '{"n": "late", "where": {"x": 1, "y": 2}, "name": 7}')
     frame = sf.read_ndjson(path, on_widen="string")

@@ -2,9 +2,12 @@
 
 import time
 
+import pytest
+
 import streamframe as sf
 
 
+@pytest.mark.slow
 def test_ten_thousand_columns_are_read_within_seconds(tmp_path):
     names = [f"c{place}" for place in range(10_000)]
     file = tmp_path / "wide.csv"

@@ -312,6 +312,7 @@ def test_groups_can_be_grouped_and_exported(flights, tmp_path):
     assert sum(sf.read_parquet(tmp_path / "out.parquet").to_arrow()["n"].to_pylist()) == flights.count()
 
 
+@pytest.mark.slow
 def test_closing_in_the_middle_of_spilled_groups_leaves_no_file_open():
     before = len(os.listdir("/proc/self/fd"))
     frame = sf.from_arrow({"k": list(range(100_000))})
