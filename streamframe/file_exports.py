@@ -129,9 +129,10 @@ class FileExports:
             Write a directory, and keep beside it what is complete when the run ends early, however it does. The same
             call goes on behind that, and does nothing where all is written (``mode="overwrite"`` writes it again);
             it refuses if the plan, or what it has read, was changed. Without `resume`, an export begins anew, and
-            clears what was kept. A file is complete at `max_file_bytes` (here by default 64 MB) or
-            `max_rows_per_file`; with `partition_by`, all are every 256 MB of rows in memory, and later where there are
-            more than 256 folders. Functions in the plan need a `name`. On a store, what is kept can be listed.
+            clears what was kept. A file is complete at `max_file_bytes` (here by default an eighth of what others
+            have, from 8 to 64 MB, so that little is written again) or `max_rows_per_file`; with `partition_by`, all
+            are every 256 MB of rows in memory, and later where there are more than 256 folders. Functions in the plan
+            need a `name`. On a store, what is kept can be listed.
         rejects
             Where the records go that cannot be read, for frames read with ``errors="quarantine"``: a file by the
             suffix of Parquet, Arrow, ORC, NDJSON, CSV or TSV, with the columns of `rejects`. New as the target is.

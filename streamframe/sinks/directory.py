@@ -136,7 +136,8 @@ class FoundDirectory(Found):
             self._context = context
             partitioning = Partitioning(schema, layout.partition_by) if layout.partition_by else None
             written = schema if partitioning is None else partitioning.schema
-            parts = Parts(directory, self._encoding, written, context, layout)
+            kept_bytes = sum(file.bytes for file in self.saved_files)
+            parts = Parts(directory, self._encoding, written, context, layout, kept_bytes)
             opened = OpenDirectory(self, parts, self._manifest(schema), context)
             if partitioning is not None:
                 return OpenPartitions(opened, partitioning, context)

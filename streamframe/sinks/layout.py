@@ -12,7 +12,10 @@ from streamframe.io.directories import is_directory
 from streamframe.options import parse_bytes
 
 MAX_OPEN_FILES = 64
-# So much is written again at most; smaller files make a large directory slow to list and to open.
+# A run that goes on writes one file again, or a few that were under way: an eighth of what was complete. Smaller files
+# make a large directory slow to list and to open, and smaller ones yet are not worth a row group.
+_RESUMABLE_SHARE = 8
+_LEAST_RESUMABLE_FILE_BYTES = 8 << 20
 _RESUMABLE_FILE_BYTES = 64 << 20
 
 
@@ -37,9 +40,14 @@ class Layout:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or value < 1):
                 raise PlanError(f"{name} needs a whole number >= 1, got {value!r}")
-        if self.resume and not self.partition_by and self.max_file_bytes is None and self.max_rows_per_file is None:
-            # A run goes on behind what is complete: in one file, nothing is before the end.
-            object.__setattr__(self, "max_file_bytes", _RESUMABLE_FILE_BYTES)
+
+    def most_bytes(self, complete_bytes: int) -> int | None:
+        """Return how large a file may become behind others of so many bytes; None if that does not matter."""
+        chosen = self.partition_by or self.max_file_bytes is not None or self.max_rows_per_file is not None
+        if chosen or not self.resume:
+            return self.max_file_bytes
+        # A run goes on behind what is complete: in one file, nothing is before the end.
+        return min(_RESUMABLE_FILE_BYTES, max(_LEAST_RESUMABLE_FILE_BYTES, complete_bytes // _RESUMABLE_SHARE))
 
 
 def layout_of(

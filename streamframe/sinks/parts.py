@@ -47,7 +47,13 @@ class Parts:
     """All files of one export."""
 
     def __init__(
-        self, directory: AtomicDirectory, encoding: FileEncoding, schema: pa.Schema, context: RunContext, layout: Layout
+        self,
+        directory: AtomicDirectory,
+        encoding: FileEncoding,
+        schema: pa.Schema,
+        context: RunContext,
+        layout: Layout,
+        kept_bytes: int,
     ) -> None:
         self._directory = directory
         self._encoding = encoding
@@ -65,6 +71,8 @@ class Parts:
         # Those that others see to, the oldest first.
         self._ending: deque[_Part] = deque()
         self._ratio = _UNKNOWN_RATIO
+        # In files that are full, those of runs before as well.
+        self._full_bytes = kept_bytes
         self.entries: list[FileEntry] = []
         self._positioned = layout.resume and not layout.partition_by
         self.position: Checkpoint | None = None
@@ -128,7 +136,8 @@ class Parts:
             name = self._new_name(folder)
             file = self._directory.create(name)
             try:
-                part = _Part(name, file, self._encoding.start(file, self._schema, self._context))
+                encoder = self._encoding.start(file, self._schema, self._context)
+                part = _Part(name, file, encoder, self._layout.most_bytes(self._full_bytes))
             except BaseException:
                 file.abort()
                 raise
@@ -150,15 +159,15 @@ class Parts:
         fit: int = rows.num_rows
         if self._layout.max_rows_per_file is not None:
             fit = min(fit, self._layout.max_rows_per_file - part.rows)
-        if self._layout.max_file_bytes is not None:
-            room_bytes = _AIM * self._layout.max_file_bytes - part.expected_bytes(self._ratio)
+        if part.most_bytes is not None:
+            room_bytes = _AIM * part.most_bytes - part.expected_bytes(self._ratio)
             fit = min(fit, int(room_bytes / self._ratio * rows.num_rows / max(rows.nbytes, 1)))
         return max(fit, 1)
 
     def _full(self, part: _Part) -> bool:
         if part.rows == self._layout.max_rows_per_file:
             return True
-        most = self._layout.max_file_bytes
+        most = part.most_bytes
         if most is None or part.expected_bytes(self._ratio) < _FULL * most:
             return False
         self._ratio = max(part.measured(), _LEAST_RATIO)
@@ -181,6 +190,7 @@ class Parts:
         # It stays in sight until it is complete: what fails in between is aborted with the rest.
         part = self._open[folder]
         rest = part.encoder.finish_beside()
+        self._full_bytes += part.file.tell()
         position = self._context.position(rows) if self._positioned else None
         self._ending.append(part)
         self._closing.add(partial(_completed, part, rest, position), _CLOSING_BYTES)
@@ -197,10 +207,11 @@ class Parts:
 class _Part:
     """One file, and what its encoder was given."""
 
-    def __init__(self, name: str, file: PartFile, encoder: Encoder) -> None:
+    def __init__(self, name: str, file: PartFile, encoder: Encoder, most_bytes: int | None) -> None:
         self.name = name
         self.file = file
         self.encoder = encoder
+        self.most_bytes = most_bytes
         self.rows = 0
         self.unsettled_bytes = 0
         self._settled_bytes = 0

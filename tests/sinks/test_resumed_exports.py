@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import random
@@ -115,6 +116,20 @@ def test_what_was_complete_is_kept_and_not_written_again(tmp_path, source, verb)
     assert before.items() <= {path.name: path.stat().st_ino for path in out.glob("part-*")}.items()
     assert ids_of(out, SUFFIXES[verb]) == list(range(ROWS))
     assert list(tmp_path.glob(".out.*")) == []
+
+
+@pytest.mark.slow
+def test_without_a_size_little_is_lost_files_grow_with_what_is_complete(tmp_path):
+    frame = sf.from_arrow({"id": range(1_500_000)}).rebatch(rows=10_000).with_columns(text=sf.lit("x" * 80))
+    with pytest.raises(StoppedError):
+        stops_at(frame, 1_200_000).to_csv(tmp_path / "out", resume=True)
+    report = whole(frame).to_csv(tmp_path / "out", resume=True)
+    assert report.kept_rows > 0.75 * 1_200_000
+    assert ids_of(tmp_path / "out", "csv") == list(range(1_500_000))
+    sizes = [path.stat().st_size for path in sorted((tmp_path / "out").glob("*.csv"))]
+    before = itertools.accumulate(sizes, initial=0)
+    assert all(size <= max(8 << 20, complete / 8) for size, complete in zip(sizes, before, strict=False))
+    assert max(sizes) > 9 << 20
 
 
 def test_what_lies_before_the_position_is_not_read_again(tmp_path):
