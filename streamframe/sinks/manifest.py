@@ -89,10 +89,12 @@ class Manifest:
             "plan": None if self.origin is None else self.origin.plan,
             "source": None if self.origin is None else self.origin.source,
             "last": self._last(),
-            **({} if self.rejects is None else {"rejects": [asdict(file) for file in self.rejects]}),
-            "files": [asdict(file) for file in self.files],
+            **({} if self.rejects is None else {"rejects": [vars(file) for file in self.rejects]}),
         }
-        return json.dumps(facts, indent=1, ensure_ascii=False).encode()
+        # A file in a line: for people, and since there may be thousands. With an indent, json is slow.
+        files = ",\n  ".join(json.dumps(vars(file), ensure_ascii=False) for file in self.files)
+        head = json.dumps(facts, indent=1, ensure_ascii=False).removesuffix("\n}")
+        return f'{head},\n "files": [\n  {files}\n ]\n}}'.encode()
 
     def _last(self) -> Any:
         if self.last is not None:

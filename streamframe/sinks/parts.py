@@ -35,6 +35,8 @@ _ENCODERS_PER_BUDGET = 4
 _CLOSING_BYTES = 64 << 10
 # They are open as well.
 _CLOSING_FILES = 16
+# What an encoder keeps of a part, from where on it is worth to be encoded beside that of others.
+_MUCH_BYTES = 1 << 20
 _FULL = 0.88
 # A Parquet file gets a footer as well.
 _AIM = 0.9
@@ -103,7 +105,9 @@ class Parts:
     def finish(self) -> None:
         """Complete all files; more may be begun afterwards."""
         for part in self._open.values():
-            part.encoder.flush()
+            # Encoded at once; what is little is part of what is done beside this thread.
+            if part.unsettled_bytes >= _MUCH_BYTES:
+                part.encoder.flush()
         for folder in list(self._open):
             self._close(folder)
         self._closing.finish()
