@@ -38,9 +38,19 @@ def test_types_are_inferred_from_the_first_block():
 
 @pytest.mark.parametrize("value", ["9223372036854775808", "-9223372036854775809", "1234567890" * 4])
 def test_integers_beyond_64_bits_keep_their_digits_as_text(value):
-    with pytest.warns(UserWarning, match=r"beyond 64 bits are read as text.*: 'a'; pass dtype="):
+    with pytest.warns(UserWarning, match=r"no number of 64 bits keeps are read as text.*: 'a'; pass dtype="):
         table = read_table(CsvFormat(), f"a,b,c\n1,1e30,1\n{value},2.5,9223372036854775807\nNA,3,2\n")
     assert table.to_pydict() == {"a": ["1", value, None], "b": [1e30, 2.5, 3.0], "c": [1, 2**63 - 1, 2]}
+
+
+def test_whole_numbers_that_floats_would_round_keep_their_digits_as_text():
+    with pytest.warns(UserWarning, match=r"no number of 64 bits keeps are read as text.*: 'a'; pass dtype="):
+        table = read_table(CsvFormat(), "a,b\n1.5,1.5\n9007199254740993,9007199254740994\nNA,100000000000000000\n")
+    # A float that was written without a fraction is that float again.
+    assert table.to_pydict() == {"a": ["1.5", "9007199254740993", None], "b": [1.5, 2.0**53 + 2, 1e17]}
+    assert read_table(CsvFormat(dtype={"a": "float64"}), "a\n1.5\n9007199254740993\n").to_pydict() == {
+        "a": [1.5, 2.0**53]
+    }
 
 
 @pytest.mark.parametrize("dtype", ["uint64", "decimal128(38, 0)"])

@@ -28,7 +28,7 @@ def told(read, data, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:whole numbers beyond 64 bits are read as text")
+@pytest.mark.filterwarnings("ignore:whole numbers that no number of 64 bits keeps")
 @settings(max_examples=200, deadline=None)
 @given(
     records=st.lists(st.sampled_from(sorted(CSV_RECORDS)), max_size=12),

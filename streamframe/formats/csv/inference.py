@@ -2,7 +2,7 @@
 
 Rules: Arrow looks at each sample; samples are unified upward, and what does not fit together is
 text. So is a column without a single value: nothing else can hold what may still come. So are
-integers beyond 64 bits, which Arrow would round to floats, and one warning tells; and so is ``0x10``.
+integers that Arrow would round to floats, beyond 64 bits or among floats, and one warning tells; and so is ``0x10``.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ from streamframe.formats.csv.decode import Decoding, arrow_buffer, read_options
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.ragged import skipping, without_ragged_bytes
 from streamframe.formats.csv.spelling import Spelling
+from streamframe.formats.digits import LEAST_LOSSY, loses_digits
 from streamframe.formats.records import Piece
 
-_BEYOND_INT64 = r"^[+-]?\d{19,}$"  # and Arrow took it for a float
+# In a column that Arrow took for floats: whole numbers beyond 64 bits, and those that a float may round.
+_BEYOND_INT64 = r"^[+-]?\d{19,}$"
+_LONG_NUMBER = r"^[+-]?\d{16,}$"
 _HEXADECIMAL = r"^\s*[+-]?0[xX]"
 _SHOWN_NAMES = 10
 # A sample of so many bytes has grown because of a long value: no number and no time has this many.
@@ -136,7 +139,7 @@ def _sampled(
     for name in kinds:
         if name not in types and (grouped := spelling.grouped_type(table.column(name))) is not None:
             kinds[name] = grouped
-    beyond = _beyond_int64(table.drop_columns(list(types)), sample, dialect, names, spelling)
+    beyond = _not_kept(table.drop_columns(list(types)), sample, dialect, names, spelling)
     large |= beyond
     integers = [name for name, kind in kinds.items() if name not in types and pa.types.is_int64(kind)]
     as_text = beyond | _hexadecimal(integers, sample, dialect, names, spelling)
@@ -177,32 +180,37 @@ def _as_text(
     return Decoding(dialect, names, schema, spelling, "skip").salvaged(sample).data
 
 
-def _beyond_int64(
-    table: pa.Table, sample: Piece, dialect: Dialect, names: tuple[str, ...], spelling: Spelling
-) -> set[str]:
-    """Return the columns with whole numbers that Arrow took for floats, since 64 bits do not hold them."""
+def _not_kept(table: pa.Table, sample: Piece, dialect: Dialect, names: tuple[str, ...], spelling: Spelling) -> set[str]:
+    """Return the columns with whole numbers of which Arrow's floats do not keep all digits, or that need many."""
     suspects = [
         field.name
         for field, column in zip(table.schema, table.itercolumns(), strict=True)
-        if pa.types.is_float64(field.type) and _is_beyond_int64(column)
+        if pa.types.is_float64(field.type) and _may_lose_digits(column)
     ]
     if not suspects:
         return set()
     text = _as_text(suspects, sample, dialect, names, spelling)
-    return {name for name in suspects if pc.any(pc.match_substring_regex(text[name], _BEYOND_INT64)).as_py()}
+    return {name for name in suspects if _has_long_numbers(text[name])}
 
 
-def _is_beyond_int64(column: pa.ChunkedArray) -> bool:
+def _has_long_numbers(text: pa.Array) -> bool:
+    if pc.any(pc.match_substring_regex(text, _BEYOND_INT64)).as_py():
+        return True
+    long = text.filter(pc.match_substring_regex(text, _LONG_NUMBER))
+    return any(map(loses_digits, long.unique().to_pylist()))
+
+
+def _may_lose_digits(column: pa.ChunkedArray) -> bool:
     # Not by comparing with a scalar: to make one, pyarrow imports pandas, which takes longer than all of the sample.
     ends = pc.min_max(column).as_py()
-    return any(end is not None and abs(end) >= 2.0**63 for end in ends.values())
+    return any(end is not None and abs(end) >= LEAST_LOSSY for end in ends.values())
 
 
 def _tell(large: Sequence[str]) -> None:
     shown = ", ".join(map(repr, large[:_SHOWN_NAMES])) + (", …" if len(large) > _SHOWN_NAMES else "")
     warnings.warn(
-        f"whole numbers beyond 64 bits are read as text, which keeps all digits: {shown}; pass dtype= to choose: "
-        '"string", "uint64", "decimal128(38, 0)", or "float64", which rounds',
+        f"whole numbers that no number of 64 bits keeps are read as text, which keeps all digits: {shown}; "
+        'pass dtype= to choose: "string", "uint64", "decimal128(38, 0)", or "float64", which rounds',
         UserWarning,
         stacklevel=2,
     )

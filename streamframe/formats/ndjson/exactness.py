@@ -10,14 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# Below, each whole number is a float.
-_LEAST = 2.0**53
+from streamframe.formats import digits
+
 _LONG_NUMBER = re.compile(rb"[-:,\[ \t]\d{16,}[ \t\r]*[,}\]]")
 
 
@@ -66,17 +65,12 @@ def _loses_in(line: bytes, types: dict[str, pa.DataType]) -> bool:
 
 def _loses(value: Any, kind: pa.DataType) -> bool:
     if isinstance(value, _Whole):
-        return bool(pa.types.is_float64(kind)) and _is_lossy(value)
+        return bool(pa.types.is_float64(kind)) and digits.loses_digits(value)
     if isinstance(value, dict) and pa.types.is_struct(kind):
         return any(_loses(value[field.name], field.type) for field in kind if field.name in value)
     if isinstance(value, list) and pa.types.is_list(kind):
         return any(_loses(item, kind.value_type) for item in value)
     return False
-
-
-def _is_lossy(text: str) -> bool:
-    value = float(text)
-    return Decimal(text) not in (Decimal(value), Decimal(repr(value)))
 
 
 def _reaches(column: pa.Array) -> bool:
@@ -90,4 +84,4 @@ def _reaches(column: pa.Array) -> bool:
         return False
     # Not by comparing with a scalar: to make one, pyarrow imports pandas.
     ends = pc.min_max(column).as_py()
-    return any(end is not None and abs(end) >= _LEAST for end in ends.values())
+    return any(end is not None and abs(end) >= digits.LEAST_LOSSY for end in ends.values())
