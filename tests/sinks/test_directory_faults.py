@@ -8,7 +8,6 @@ import random
 import resource
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import fsspec
@@ -19,24 +18,16 @@ from fsspec.implementations.memory import MemoryFileSystem
 import streamframe as sf
 from streamframe.io.directory_local import LocalDirectory
 from tests.contract.parts import table
+from tests.sinks.children import printed_by
 from tests.sinks.killing import state
 
-ROOT = Path(__file__).resolve().parents[2]
 # A run takes fewer steps on the disk, so the last ones are not killed at all.
 STEPS = 60
 
 
 def killings(folder: Path, mode: str, swap: str, steps: list[int]) -> list[str]:
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.sinks.killing", str(folder), mode, swap, *map(str, steps)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert run.stderr == ""
-    return [line.partition(" ")[2] for line in run.stdout.splitlines()]
+    lines = printed_by("killing", folder, mode, swap, *steps)
+    return [line.partition(" ")[2] for line in lines]
 
 
 @pytest.mark.slow

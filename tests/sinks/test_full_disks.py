@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.sinks.children import printed_by
 from tests.sinks.straced import LAYOUTS, SUFFIXES
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -23,16 +21,7 @@ def _mounting(tmp_path_factory):
 
 
 def refusals(folder: Path, verb: str, how: str, what: str) -> int:
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.sinks.on_full_disk", str(folder), verb, how, what],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert run.stderr == ""
-    found = Counter(run.stdout.splitlines())
+    found = Counter(printed_by("on_full_disk", folder, verb, how, what))
     assert found.keys() == {"old, refused, whole", "new, done, whole"}
     return found["old, refused, whole"]
 

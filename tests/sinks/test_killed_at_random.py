@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.sinks.children import printed_by
 from tests.sinks.straced import LAYOUTS, SUFFIXES
 
-ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {"old, killed, whole", "new, killed, whole", "old, killed, killed again", "new, done, whole"}
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux has it")
 
 
 def killings(folder: Path, verb: str, how: str, seed: int, kills: int) -> Counter[str]:
-    command = [sys.executable, "-m", "tests.sinks.killed_at_random", str(folder), verb, how, str(seed), str(kills)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
-    assert run.stderr == ""
-    found = Counter(run.stdout.splitlines())
+    found = Counter(printed_by("killed_at_random", folder, verb, how, seed, kills, timeout_s=900))
     assert found.total() - found["new, done, whole"] == kills
     return found
 

@@ -8,8 +8,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -23,9 +21,9 @@ import streamframe as sf
 from streamframe.sinks import open_partitions
 from streamframe.testing import in_turn, page, serve
 from tests.contract.parts import csv_bytes, table
+from tests.sinks.children import printed_by
 from tests.sinks.killing import state
 
-ROOT = Path(__file__).resolve().parents[2]
 ROWS = 9_000
 SUFFIXES = {"to_parquet": "parquet", "to_csv": "csv", "to_ndjson": "ndjson", "to_ipc": "arrow", "to_orc": "orc"}
 
@@ -39,17 +37,9 @@ def ids_of(out: Path | str, suffix: str) -> list[int]:
 def killed_chains(folder: Path, verb: str, how: str, seeds: list[int]) -> int:
     """Check what comes out of chains of kills; return how many kills there were."""
     (folder / "rows.csv").write_bytes(csv_bytes(table(ROWS)))
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.sinks.resuming", str(folder), verb, how, *map(str, seeds)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert run.stderr == ""
+    lines = printed_by("resuming", folder, verb, how, *seeds, timeout_s=900)
     kills = 0
-    for seed, line in zip(seeds, run.stdout.splitlines(), strict=True):
+    for seed, line in zip(seeds, lines, strict=True):
         count, *stray = line.split()
         assert stray == [], seed
         ids = ids_of(folder / f"chain-{seed}" / "out", SUFFIXES[verb])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -13,8 +11,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 import streamframe as sf
 from streamframe.sinks import kept_rejects, open_partitions
+from tests.sinks.children import printed_by
 from tests.sinks.killing import state
-from tests.sinks.test_resumed_exports import ROOT, SUFFIXES, StoppedError, ids_of
+from tests.sinks.test_resumed_exports import SUFFIXES, StoppedError, ids_of
 
 ROWS = 9_000
 
@@ -43,17 +42,9 @@ def rejected(path: Path | str) -> list[int]:
 
 def killed_chains(folder: Path, verb: str, how: str, seeds: list[int]) -> int:
     rows_csv(folder / "rows.csv")
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.sinks.resuming", str(folder), verb, how, *map(str, seeds)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert run.stderr == ""
+    lines = printed_by("resuming", folder, verb, how, *seeds, timeout_s=900)
     kills = 0
-    for seed, line in zip(seeds, run.stdout.splitlines(), strict=True):
+    for seed, line in zip(seeds, lines, strict=True):
         count, *stray = line.split()
         assert stray == [], seed
         chain = folder / f"chain-{seed}"

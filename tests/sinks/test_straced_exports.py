@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.sinks.children import printed_by
 from tests.sinks.straced import LAYOUTS, SUFFIXES
 
-ROOT = Path(__file__).resolve().parents[2]
 CALLS = {
     "write": "write",
     "fsync": "fsync",
@@ -33,16 +32,7 @@ def _strace():
 
 
 def endings(folder: Path, verb: str, how: str, call: str, fault: str) -> Counter[str]:
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.sinks.straced", str(folder), verb, how, CALLS[call], FAULTS[fault]],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert run.stderr == ""
-    found = Counter(run.stdout.splitlines())
+    found = Counter(printed_by("straced", folder, verb, how, CALLS[call], FAULTS[fault]))
     # What was killed has a target of either kind, what was refused the old one, what went through the new one.
     allowed = {"kill": ["old, killed", "new, killed"], "EIO": ["old, refused"], "full disk": ["old, refused"]}[fault]
     assert set(found) <= {f"{each}, whole" for each in (*allowed, "new, done")}
