@@ -119,11 +119,8 @@ class Parts:
     def abort(self) -> None:
         """Give up; nothing waits and no file is open afterwards."""
         self._closing.abort()
-        parts = [*self._ending, *self._open.values()]
-        self._ending.clear()
-        self._open.clear()
-        while parts:
-            part = parts.pop()
+        while self._open or self._ending:
+            part = self._open.popitem()[1] if self._open else self._ending.pop()
             try:
                 # Arrow ends a file in any case, for which the disk may be too full.
                 with contextlib.suppress(SinkError):
