@@ -53,9 +53,9 @@ class Facts:
         self.rows: list[int] = rows.tolist()
         self._told = told
 
-    def chunks(self, group: int) -> list[ChunkFacts]:
-        """Return what is told of the chunks of a row group."""
-        return list(map(ChunkFacts._make, self._told[group].tolist()))
+    def chunks(self, group: int, leaves: Sequence[int]) -> list[ChunkFacts]:
+        """Return what is told of some columns' chunks in a row group."""
+        return list(map(ChunkFacts._make, self._told[group, leaves].tolist()))
 
     def column(self, leaf: int, fact: str) -> list[int]:
         """Return one fact of the chunks of a column."""

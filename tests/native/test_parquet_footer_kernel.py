@@ -54,7 +54,7 @@ def test_the_chunks_are_those_that_arrow_tells(writing):
     assert found is not None
     assert found.rows == [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
     for group in range(metadata.num_row_groups):
-        for leaf, facts in enumerate(found.chunks(group)):
+        for leaf, facts in enumerate(found.chunks(group, range(len(types)))):
             arrow = metadata.row_group(group).column(leaf)
             assert Chunk.of_facts(facts) == Chunk.of_arrow(arrow)
             assert bool(facts.bounds) == bool(arrow.is_stats_set and arrow.statistics.has_min_max)
@@ -100,5 +100,6 @@ def test_a_damaged_footer_is_read_or_left_to_arrow_and_nothing_behind_it_is_touc
             damaged[rng.randrange(len(damaged))] = rng.choice([0, 0xFF, rng.randrange(256)])
         without_row_groups(bytes(damaged))
         found = facts_of(bytes(damaged), metadata.num_row_groups, types)
-        for chunk in (chunk for group in range(len(found.rows)) for chunk in found.chunks(group)) if found else ():
+        groups = range(len(found.rows)) if found else ()
+        for chunk in (chunk for group in groups for chunk in found.chunks(group, range(len(types)))):
             assert 0 <= Chunk.of_facts(chunk).start <= Chunk.of_facts(chunk).end < 1 << 62

@@ -83,8 +83,7 @@ class Footer:
         """
         leaves = self._leaves_of(columns)
         if self._facts is not None:
-            facts = self._facts.chunks(group)
-            found = [Chunk.of_facts(facts[leaf]) for leaf in leaves]
+            found = list(map(Chunk.of_facts, self._facts.chunks(group, leaves)))
         else:
             found = [Chunk.of_arrow(chunk) for chunk in self._by_arrow(group, leaves)]
         by_column: dict[str, list[Chunk]] = {}
