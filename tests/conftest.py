@@ -43,7 +43,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     assert not alive, f"threads left running: {', '.join(alive)}"
     if folder is not None:
         # Arrow's own readers, which tests use to look at results, close files on threads of their own.
-        while (left_open := _open_files_under(folder)) and time.monotonic() < deadline:
+        while (left_open := open_files_under(folder)) and time.monotonic() < deadline:
             pass
         assert not left_open, f"files left open: {', '.join(left_open)}"
 
@@ -52,7 +52,7 @@ def _our_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("streamframe")]
 
 
-def _open_files_under(folder: Path) -> list[str]:
+def open_files_under(folder: Path) -> list[str]:
     """Return regular files below `folder` that this process holds open (Linux only)."""
     descriptors = Path("/proc/self/fd")
     if not descriptors.is_dir():

@@ -53,3 +53,12 @@ def peek(stream: ByteStream) -> list[bytearray]:
         peeked.append(bytearray(stream.read_up_to(_PEEK_BYTES)))
     stream.seek(here)
     return peeked
+
+
+def is_utf8(data: bytes) -> bool:
+    """Tell whether bytes are text as nearly everybody writes it."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

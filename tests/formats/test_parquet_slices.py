@@ -16,6 +16,7 @@ import pytest
 import streamframe as sf
 from streamframe.formats.parquet import ParquetFormat
 from streamframe.io.local import LocalLocation
+from tests.conftest import open_files_under
 from tests.formats.scripted import open_file, scan_of
 
 ROWS = 60_000
@@ -94,17 +95,15 @@ def test_the_error_of_a_slice_that_was_given_up_keeps_no_file_open(tmp_path):
     path = tmp_path / "given.parquet"
     pq.write_table(pa.table({"tags": [["a"] * 50] * ROWS}), path)
 
-    def is_open():
-        return any(os.path.realpath(f"/proc/self/fd/{number}") == str(path) for number in os.listdir("/proc/self/fd"))
-
     opened = open_file(ParquetFormat(), LocalLocation(str(path), str(path)), block_bytes=10_000)
     blocks = opened.read(scan_of(), part=0)
     blocks.next_block()
     second = blocks.next_block()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(second.decode)
-        while not is_open():
+        # Beside the one that is looked into for all slices.
+        while len(open_files_under(tmp_path)) < 2:
             assert not waiting.done()
         blocks.close()
         assert "an earlier slice" in str(waiting.exception())
-    assert not is_open()
+    assert not open_files_under(tmp_path)

@@ -21,7 +21,7 @@ from streamframe.formats.csv.decode import Decoding, arrow_buffer, read_options
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.ragged import skipping, without_ragged_bytes
 from streamframe.formats.csv.spelling import Spelling
-from streamframe.formats.digits import LEAST_LOSSY, loses_digits
+from streamframe.formats.digits import loses_digits, may_lose_digits
 from streamframe.formats.records import Piece
 
 # In a column that Arrow took for floats: whole numbers beyond 64 bits, and those that a float may round.
@@ -181,11 +181,11 @@ def _as_text(
 
 
 def _not_kept(table: pa.Table, sample: Piece, dialect: Dialect, names: tuple[str, ...], spelling: Spelling) -> set[str]:
-    """Return the columns with whole numbers of which Arrow's floats do not keep all digits, or that need many."""
+    """Return the columns with whole numbers that Arrow took for floats: beyond 64 bits, or without all their digits."""
     suspects = [
         field.name
         for field, column in zip(table.schema, table.itercolumns(), strict=True)
-        if pa.types.is_float64(field.type) and _may_lose_digits(column)
+        if pa.types.is_float64(field.type) and may_lose_digits(column)
     ]
     if not suspects:
         return set()
@@ -198,12 +198,6 @@ def _has_long_numbers(text: pa.Array) -> bool:
         return True
     long = text.filter(pc.match_substring_regex(text, _LONG_NUMBER))
     return any(map(loses_digits, long.unique().to_pylist()))
-
-
-def _may_lose_digits(column: pa.ChunkedArray) -> bool:
-    # Not by comparing with a scalar: to make one, pyarrow imports pandas, which takes longer than all of the sample.
-    ends = pc.min_max(column).as_py()
-    return any(end is not None and abs(end) >= LEAST_LOSSY for end in ends.values())
 
 
 def _tell(large: Sequence[str]) -> None:

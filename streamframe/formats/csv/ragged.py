@@ -16,7 +16,7 @@ from streamframe.formats.csv.decode import read_options
 from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.places import record_offsets
 from streamframe.formats.records import Piece
-from streamframe.formats.sniffing import BOM
+from streamframe.formats.sniffing import BOM, is_utf8
 
 # By the number of a record, from 1: how many fields it should have, and has.
 Ragged = dict[int, tuple[int, int]]
@@ -36,7 +36,7 @@ def skipping(parse_options: pacsv.ParseOptions, skipped: Ragged) -> pacsv.ParseO
 def without_ragged_bytes(data: pa.Buffer, dialect: Dialect, names: tuple[str, ...]) -> tuple[pa.Buffer, Ragged]:
     """Return what Arrow may be given, and the records that were taken out of it: none if all of it is text."""
     content = data.to_pybytes()
-    if _is_text(content):
+    if is_utf8(content):
         return data, {}
     skipped: Ragged = {}
     pacsv.read_csv(
@@ -61,11 +61,3 @@ def _letters(dialect: Dialect) -> bytes:
     special = {dialect.sep, dialect.quotechar, dialect.escapechar, dialect.comment}
     letter = next(letter for letter in "abcde" if letter not in special)
     return bytes(range(128)) + letter.encode() * 128
-
-
-def _is_text(content: bytes) -> bool:
-    try:
-        content.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

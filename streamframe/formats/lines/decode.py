@@ -12,7 +12,7 @@ from streamframe.batch import rows_without_columns
 from streamframe.errors import DecodeError
 from streamframe.formats.records import Piece, line_starts
 from streamframe.formats.rejects import Errors, Reject, Salvaged
-from streamframe.formats.sniffing import ENCODING_HINT
+from streamframe.formats.sniffing import ENCODING_HINT, is_utf8
 from streamframe.formats.wording import not_text
 
 COLUMN = "line"
@@ -52,7 +52,7 @@ class Decoding:
     def salvaged(self, piece: Piece) -> Salvaged:
         """Return what is left of a piece that `batch` has refused."""
         lines = _split(memoryview(piece.data)[piece.start : piece.stop]).to_pylist()
-        bad = {at for at, line in enumerate(lines) if not _is_text(line)}
+        bad = {at for at, line in enumerate(lines) if not is_utf8(line)}
         if self.errors == "null":
             kept: list[bytes | None] = [None if at in bad else line for at, line in enumerate(lines)]
             return Salvaged(self._of(kept), None, len(lines), nulled=len(bad))
@@ -75,7 +75,7 @@ class Decoding:
         return pa.RecordBatch.from_arrays([text], schema=self.schema)
 
     def _located(self, piece: Piece, lines: pa.BinaryArray) -> DecodeError:
-        row = next(at for at, line in enumerate(lines.to_pylist()) if not _is_text(line))
+        row = next(at for at, line in enumerate(lines.to_pylist()) if not is_utf8(line))
         return DecodeError(
             not_text(lines[row].as_py(), _SHOWN),
             column=COLUMN,
@@ -99,11 +99,3 @@ def _split(data: memoryview) -> pa.BinaryArray:
         offsets = np.append(offsets, len(joined))
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(joined)]
     return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers).cast(pa.binary())
-
-
-def _is_text(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -13,7 +13,6 @@ from collections.abc import Collection
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from streamframe.formats import digits
 
@@ -80,8 +79,4 @@ def _reaches(column: pa.Array) -> bool:
         return any(map(_reaches, column.flatten()))
     if pa.types.is_list(kind):
         return _reaches(column.flatten())
-    if not pa.types.is_float64(kind):
-        return False
-    # Not by comparing with a scalar: to make one, pyarrow imports pandas.
-    ends = pc.min_max(column).as_py()
-    return any(end is not None and abs(end) >= digits.LEAST_LOSSY for end in ends.values())
+    return bool(pa.types.is_float64(kind)) and digits.may_lose_digits(column)

@@ -16,6 +16,7 @@ from streamframe.formats.limits import Limits
 from streamframe.formats.parquet import thrift
 from streamframe.formats.parquet.chunks import Chunk
 
+DAMAGED_HINT = "the file is damaged or was cut short; write or download it again."
 # A header is short, but for the bounds of texts in it. Arrow reads none that is longer.
 _HEADER_BYTES, _MOST_HEADER_BYTES = 1 << 10, 1 << 24
 # `PageHeader` of Parquet's format: its fields by number, and what pages of data have in one of them.
@@ -111,7 +112,7 @@ def _page(at: int, end: int, source: Callable[[int, int], Any], label: str) -> t
                     "a page cannot be decoded: its header is damaged",
                     source=label,
                     byte_offset=at,
-                    hint="the file is damaged or was cut short; write or download it again.",
+                    hint=DAMAGED_HINT,
                 ) from error
             window *= 16
 

@@ -26,7 +26,7 @@ from streamframe.formats.parquet.columns import ArrowColumns, ColumnReader, Kern
 from streamframe.formats.parquet.encoded import with_dictionaries
 from streamframe.formats.parquet.footer import Footer
 from streamframe.formats.parquet.kernel import Kernel
-from streamframe.formats.parquet.pages import require_small
+from streamframe.formats.parquet.pages import DAMAGED_HINT, require_small
 from streamframe.formats.parquet.weight import FIRST_ROWS, RowWeight
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
@@ -284,5 +284,5 @@ class translated:  # noqa: N801 - read as a word in a `with` line
             raise DecodeError(
                 f"row group {self._group} cannot be decoded: {first_line(error)}",
                 source=self._label,
-                hint="the file is damaged or was cut short; write or download it again.",
+                hint=DAMAGED_HINT,
             ) from error
