@@ -6,6 +6,7 @@ the budget.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -33,6 +34,20 @@ class TextWriter(Protocol):
     def encode(self, batch: pa.RecordBatch) -> bytes:
         """Return the text of one batch. Runs in many threads at once."""
         ...
+
+    def pieces(self, batch: pa.RecordBatch, ends: Sequence[int]) -> Iterator[bytes]:
+        """Return the text of the first rows, of those behind them, and so on, up to each of `ends`."""
+        ...
+
+
+def small_texts(
+    writer: TextWriter, rows: pa.RecordBatch, ends: Sequence[int], compression: str | None, level: int | None
+) -> Iterator[bytes]:
+    """Return what `TextEncoder` would write into files, each with the rows up to its end."""
+    for text in writer.pieces(rows, ends):
+        compressor = compressor_for(compression, "", level)
+        data = writer.head + text
+        yield data if compressor is None else compressor.compress(data) + compressor.flush()
 
 
 class TextEncoder(Encoder):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -58,35 +60,39 @@ class CsvText:
         # Of a row, as far as was seen. Threads write it without a lock: a forecast may be a batch late.
         self._row_bytes = 64.0
 
-    def of(self, columns: list[pa.Array], quoted: list[bool], rows: int) -> bytes | None:
-        """Return the text of columns of integers or strings; None if there are others, or no kernel."""
+    def of(self, columns: list[pa.Array], quoted: list[bool], ends: Sequence[int]) -> list[bytes] | None:
+        """Return the text of the first rows, of those behind them, and so on, up to each of `ends`.
+
+        Columns are integers or strings; None if there are others, or no kernel.
+        """
         kernels = library()
-        if not rows:
-            return b""
         if kernels is None or not all(
             pa.types.is_integer(each.type) or pa.types.is_string(each.type) for each in columns
         ):
             return None
+        rows = ends[-1] if ends else 0
         written = (_Written * len(columns))(*map(_written, columns, quoted))
         text = pa.allocate_buffer(int(rows * self._row_bytes) + 4096, resizable=True)
         progress = Progress()
-        while (
-            kernels.sf_csv_write(
-                written,
-                len(columns),
-                rows,
-                ctypes.byref(self._spelling),
-                text.address,
-                text.size,
-                ctypes.byref(progress),
-            )
-            == NO_ROOM
-        ):
-            text.resize(text.size + text.size // 2 + progress.lacking)
+        bounds = [0]
+        for end in ends:
+            while (
+                kernels.sf_csv_write(
+                    written,
+                    len(columns),
+                    end,
+                    ctypes.byref(self._spelling),
+                    text.address,
+                    text.size,
+                    ctypes.byref(progress),
+                )
+                == NO_ROOM
+            ):
+                text.resize(text.size + text.size // 2 + progress.lacking)
+            bounds.append(progress.at)
         self._row_bytes = max(self._row_bytes * 0.9, progress.at / max(rows, 1) * 1.02)
         # Not by a view: that of a buffer which has grown knows its old size.
-        made: bytes = text.slice(0, progress.at).to_pybytes()
-        return made
+        return [text.slice(start, end - start).to_pybytes() for start, end in pairwise(bounds)]
 
 
 def _written(column: pa.Array, quoted: bool) -> _Written:

@@ -94,11 +94,10 @@ class Partitioning:
         return Split(folders, codes)
 
 
-def grouped(rows: pa.RecordBatch, group_of_row: np.ndarray, groups: int) -> list[pa.RecordBatch]:
-    """Return the rows of each group, in their order; each as a batch of its own, without the others' bytes."""
-    order = np.argsort(group_of_row, kind="stable")
-    ends = np.cumsum(np.bincount(group_of_row, minlength=groups)).tolist()
-    return [_taken(rows, order[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+def in_groups(rows: pa.RecordBatch, group_of_row: np.ndarray, groups: int) -> tuple[pa.RecordBatch, list[int]]:
+    """Return all rows, those of a group behind one another in their order, and where each group ends."""
+    ends: list[int] = np.cumsum(np.bincount(group_of_row, minlength=groups)).tolist()
+    return _taken(rows, np.argsort(group_of_row, kind="stable")), ends
 
 
 def _taken(rows: pa.RecordBatch, places: np.ndarray) -> pa.RecordBatch:
@@ -131,7 +130,7 @@ def _named(key: str, text: str | None) -> str:
 
 def _encoded(text: str) -> str:
     # Letters of any script stay, so that folders can be read.
-    return re.sub(r"[^\w.\-]", lambda found: quote(found[0], safe=""), text)
+    return text if text.isalnum() else re.sub(r"[^\w.\-]", lambda found: quote(found[0], safe=""), text)
 
 
 def _require_text(field: pa.Field) -> None:

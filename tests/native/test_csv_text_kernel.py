@@ -74,7 +74,9 @@ def test_integers_and_text_need_no_arrow() -> None:
     """Else the test above would say nothing; and there is less room than is needed, several times."""
     rows = 5000
     columns = [pa.array([-(2**63)] * rows), pa.array(['a"b' * (row % 50) for row in range(rows)])]
-    text = CsvText(";", "'", "\r\n", "NA").of(columns, [False, True], rows)
+    made = CsvText(";", "'", "\r\n", "NA").of(columns, [False, True], [rows])
+    assert made is not None
+    (text,) = made
     assert text == b"".join(b"%d;'%s'\r\n" % (-(2**63), b'a"b' * (row % 50)) for row in range(rows))
 
 

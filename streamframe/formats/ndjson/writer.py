@@ -6,7 +6,9 @@ The text of a column is made by Arrow for all rows at once (`text.json_text`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
@@ -14,7 +16,7 @@ import pyarrow as pa
 from streamframe.errors import SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.formats.ndjson.text import json_text, object_text
-from streamframe.formats.text_encoder import TextEncoder
+from streamframe.formats.text_encoder import TextEncoder, small_texts
 from streamframe.io.compressing import held_bytes, suffix_of
 from streamframe.io.compression import checked_compression
 
@@ -65,12 +67,16 @@ class NdjsonWriter:
 
     def encode(self, batch: pa.RecordBatch) -> bytes:
         """Return the text of one batch."""
+        (text,) = self.pieces(batch, [batch.num_rows])
+        return text
+
+    def pieces(self, batch: pa.RecordBatch, ends: Sequence[int]) -> Iterator[bytes]:
+        """Return the text of the first rows, of those behind them, and so on, up to each of `ends`."""
         lines = object_text(self._names, batch.columns, end="}\n")
         # The lines lie one behind another in memory: that is the text.
         _, offsets, text = lines.buffers()
-        size = memoryview(offsets).cast("i")[batch.num_rows]
-        written: bytes = text.slice(0, size).to_pybytes()
-        return written
+        at = memoryview(offsets).cast("i")
+        return (text.slice(at[start], at[end] - at[start]).to_pybytes() for start, end in pairwise([0, *ends]))
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ class NdjsonEncoding(FileEncoding):
     """How batches are written down as NDJSON."""
 
     name: ClassVar[str] = "ndjson"
+    many_at_once: ClassVar[bool] = True
 
     compression: str | None = "infer"
     level: int | None = None
@@ -94,6 +101,11 @@ class NdjsonEncoding(FileEncoding):
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         return TextEncoder(file, context, NdjsonWriter(schema), self.compression, self.level)
+
+    def small_files(
+        self, schema: pa.Schema, rows: pa.RecordBatch, ends: Sequence[int], labels: Sequence[str]
+    ) -> Iterator[bytes | pa.Buffer]:
+        return small_texts(NdjsonWriter(schema), rows, ends, self.compression, self.level)
 
 
 def _require_writable(field: pa.Field) -> None:

@@ -8,7 +8,7 @@ each column, the kernel's call takes longer than its rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, ClassVar, NamedTuple
@@ -46,6 +46,7 @@ class ParquetEncoding(FileEncoding):
     level: int | None = None
     options: ParquetOptions = field(default_factory=ParquetOptions)
     name: ClassVar[str] = "parquet"
+    many_at_once: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "compression", checked_codec(self.compression, COMPRESSIONS, "Parquet"))
@@ -60,6 +61,15 @@ class ParquetEncoding(FileEncoding):
             # Parquet would forget how many rows there were.
             raise SchemaError("there are no columns to write", source=file.label, hint="select at least one.")
         return _ParquetEncoder(file, schema, context, self)
+
+    def small_files(
+        self, schema: pa.Schema, rows: pa.RecordBatch, ends: Sequence[int], labels: Sequence[str]
+    ) -> Iterator[bytes | pa.Buffer]:
+        rows = _without_dictionaries(rows, schema)
+        for label, start, end in zip(labels, [0, *ends], ends, strict=False):
+            piece = rows.slice(start, end - start)
+            DeclaredOrder(self.options.sorting_columns, label).check(piece)
+            yield _small_file(self, [piece], schema, label)
 
 
 class _ParquetEncoder(Encoder):
@@ -77,10 +87,7 @@ class _ParquetEncoder(Encoder):
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
         self._waiting_rows = 0
-        try:
-            self._for_arrow, self._frame = _prepared(encoding, schema.serialize().to_pybytes())
-        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-            raise self._cannot_hold(error) from error
+        self._for_arrow, self._frame = _prepared(encoding, schema, self._label)
         self._encoding = encoding
         self._target = file
         self._chunk_options: list[ChunkOptions] = []
@@ -155,26 +162,11 @@ class _ParquetEncoder(Encoder):
         return self._file is None and 0 < self._waiting_bytes <= _SMALL_FILE_BYTES
 
     def _write_small(self) -> None:
-        rows = pa.Table.from_batches([_without_dictionaries(batch, self._schema) for batch in self._waiting])
+        rows = [_without_dictionaries(batch, self._schema) for batch in self._waiting]
         # Not into the file itself: a writer that fails ends its file all the same.
-        sink = pa.BufferOutputStream()
-        try:
-            with pq.ParquetWriter(sink, self._schema, **self._for_arrow) as writer:
-                writer.write_table(rows, row_group_size=rows.num_rows)
-                if self._encoding.options.metadata:
-                    writer.add_key_value_metadata(dict(self._encoding.options.metadata))
-        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-            raise self._cannot_hold(error) from error
-        self._target.write(sink.getvalue())
+        self._target.write(_small_file(self._encoding, rows, self._schema, self._label))
         self._waiting.clear()
         self._hold.resize(0)
-
-    def _cannot_hold(self, error: pa.ArrowException) -> SchemaError:
-        return SchemaError(
-            f"Parquet cannot hold these columns: {first_line(error)}",
-            source=self._label,
-            hint="cast or drop the column that Parquet has no type for.",
-        )
 
     def _encoded(self, place: int, arrays: list[pa.Array], rows: int) -> _Made:
         field = self._schema.field(place)
@@ -204,9 +196,16 @@ class _Made(NamedTuple):
     rows: int
 
 
+def _prepared(encoding: ParquetEncoding, schema: pa.Schema, label: str) -> tuple[dict[str, Any], FileFrame]:
+    """Return the options of Arrow's writer, and what files say beside their rows."""
+    try:
+        return _prepared_once(encoding, schema.serialize().to_pybytes())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+        raise _cannot_hold(error, label) from error
+
+
 @lru_cache(maxsize=8)
-def _prepared(encoding: ParquetEncoding, schema: bytes) -> tuple[dict[str, Any], FileFrame]:
-    """Return the options of Arrow's writer, and what files say beside their rows: for all parts of an export."""
+def _prepared_once(encoding: ParquetEncoding, schema: bytes) -> tuple[dict[str, Any], FileFrame]:
     columns = pa.ipc.read_schema(pa.py_buffer(schema))
     for_arrow: dict[str, Any] = {
         "compression": encoding.compression,
@@ -214,6 +213,29 @@ def _prepared(encoding: ParquetEncoding, schema: bytes) -> tuple[dict[str, Any],
         **encoding.options.for_writer(columns),
     }
     return for_arrow, FileFrame(columns, dict(encoding.options.metadata), for_arrow)
+
+
+def _small_file(encoding: ParquetEncoding, rows: list[pa.RecordBatch], schema: pa.Schema, label: str) -> pa.Buffer:
+    """Return a file of few rows, made by Arrow."""
+    for_arrow, _ = _prepared(encoding, schema, label)
+    sink = pa.BufferOutputStream()
+    try:
+        with pq.ParquetWriter(sink, schema, **for_arrow) as writer:
+            table = pa.Table.from_batches(rows)
+            writer.write_table(table, row_group_size=table.num_rows)
+            if encoding.options.metadata:
+                writer.add_key_value_metadata(dict(encoding.options.metadata))
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+        raise _cannot_hold(error, label) from error
+    return sink.getvalue()
+
+
+def _cannot_hold(error: pa.ArrowException, label: str) -> SchemaError:
+    return SchemaError(
+        f"Parquet cannot hold these columns: {first_line(error)}",
+        source=label,
+        hint="cast or drop the column that Parquet has no type for.",
+    )
 
 
 def _without_dictionaries(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
