@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from streamframe.errors import ColumnNotFoundError, SchemaError
 from streamframe.io.location import CONTINUED_KEY, NULL_KEY
+from streamframe.plain_values import numbers_of, plain_array
 
 # Of a name in every file system that is in use; and of a path, in most, with room for the folders around.
 _NAME_BYTES = 255
@@ -80,7 +81,7 @@ class Partitioning:
         for key in self._keys:
             found = _plain(batch.column(key)).dictionary_encode(null_encoding="encode")
             names = [_named(key, text) for text in _texts(found.dictionary)]
-            codes = codes * len(names) + found.indices.to_numpy(zero_copy_only=False)
+            codes = codes * len(names) + numbers_of(found.indices)
             # Compact again, or the product of many keys outgrows a number.
             present, first, codes = np.unique(codes, return_index=True, return_inverse=True)
             order = np.argsort(first)
@@ -102,7 +103,7 @@ def in_groups(rows: pa.RecordBatch, group_of_row: np.ndarray, groups: int) -> tu
 
 def _taken(rows: pa.RecordBatch, places: np.ndarray) -> pa.RecordBatch:
     try:
-        return rows.take(pa.array(places))
+        return rows.take(plain_array(places))
     except pa.ArrowNotImplementedError:  # of text views, say: there are only runs of neighbours
         runs = np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
         return pa.concat_batches([rows.slice(run[0], len(run)) for run in runs if len(run)] or [rows.slice(0, 0)])
