@@ -125,6 +125,7 @@ def library() -> ctypes.CDLL | None:
         "sf_parquet_number": (ctypes.c_int, (address, address)),
         "sf_parquet_text_bounds": (count, (address, address, address, address)),
         "sf_parquet_page": (ctypes.c_int, (address, address, address)),
+        "sf_parquet_small": (ctypes.c_int, (address, count, count, address)),
         "sf_parquet_row_groups": (count, (address, count, address)),
         "sf_parquet_footer": (count, (address, count, count, address, count, address, address)),
         "sf_csv_decode": (ctypes.c_int, (address, count, address, address, count, count, address, address, address)),

@@ -2,19 +2,19 @@
 
 Rules: small row groups make a file slow to write and to read, so batches wait until they are worth
 one; what waits is held against the budget. Its columns are encoded side by side while the next one is
-gathered, and written in order into an object of ours that never seeks. A file of few rows is Arrow's as a whole: of
-each column, the kernel's call takes longer than its rows.
+gathered, and written in order into an object of ours that never seeks. A file of few rows is made in one go.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from streamframe.batch import held_bytes
 from streamframe.errors import SchemaError
@@ -24,8 +24,10 @@ from streamframe.formats.parquet.column_chunk import Chunk, ChunkOptions, chunks
 from streamframe.formats.parquet.file_writer import FileFrame, FileWriter
 from streamframe.formats.parquet.options import ParquetOptions, checked_level
 from streamframe.formats.parquet.ordering import DeclaredOrder
+from streamframe.formats.parquet.small_files import kernel_for, small_files
 from streamframe.formats.wording import first_line
 from streamframe.io.atomic import AtomicFile
+from streamframe.native.parquet_small import SmallFiles
 from streamframe.plan.context import InOrder, RunContext
 
 # About a million rows of ten numbers: beyond that, neither size nor speed gains.
@@ -65,11 +67,15 @@ class ParquetEncoding(FileEncoding):
     def small_files(
         self, schema: pa.Schema, rows: pa.RecordBatch, ends: Sequence[int], labels: Sequence[str]
     ) -> Iterator[bytes | pa.Buffer]:
-        rows = _without_dictionaries(rows, schema)
-        for label, start, end in zip(labels, [0, *ends], ends, strict=False):
-            piece = rows.slice(start, end - start)
-            DeclaredOrder(self.options.sorting_columns, label).check(piece)
-            yield _small_file(self, [piece], schema, label)
+        prepared = _prepared(self, schema, labels[0])
+        if self.options.sorting_columns:
+            for label, (start, end) in zip(labels, pairwise([0, *ends]), strict=True):
+                DeclaredOrder(self.options.sorting_columns, label).check(rows.slice(start, end - start))
+        made = prepared.small_files(self, _without_dictionaries(rows, schema), ends)
+        for label in labels:
+            with _refusing(label):
+                file = next(made)
+            yield file
 
 
 class _ParquetEncoder(Encoder):
@@ -87,7 +93,7 @@ class _ParquetEncoder(Encoder):
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
         self._waiting_rows = 0
-        self._for_arrow, self._frame = _prepared(encoding, schema, self._label)
+        self._prepared = _prepared(encoding, schema, self._label)
         self._encoding = encoding
         self._target = file
         self._chunk_options: list[ChunkOptions] = []
@@ -104,7 +110,7 @@ class _ParquetEncoder(Encoder):
 
     @property
     def end_bytes(self) -> int:
-        return self._frame.nbytes if self._file is None else self._file.end_bytes
+        return self._prepared.frame.nbytes if self._file is None else self._file.end_bytes
 
     def settle(self) -> None:
         self._columns.finish()
@@ -154,17 +160,21 @@ class _ParquetEncoder(Encoder):
 
     def _writer(self) -> FileWriter:
         if self._file is None:
-            self._chunk_options = [_chunk_options(self._encoding, field, self._for_arrow) for field in self._schema]
-            self._file = FileWriter(self._target, self._frame)
+            self._chunk_options = [
+                _chunk_options(self._encoding, field, self._prepared.for_arrow) for field in self._schema
+            ]
+            self._file = FileWriter(self._target, self._prepared.frame)
         return self._file
 
     def _is_small(self) -> bool:
         return self._file is None and 0 < self._waiting_bytes <= _SMALL_FILE_BYTES
 
     def _write_small(self) -> None:
-        rows = [_without_dictionaries(batch, self._schema) for batch in self._waiting]
-        # Not into the file itself: a writer that fails ends its file all the same.
-        self._target.write(_small_file(self._encoding, rows, self._schema, self._label))
+        rows = pa.concat_batches([_without_dictionaries(batch, self._schema) for batch in self._waiting])
+        with _refusing(self._label):
+            # Not into the file itself: a writer that fails ends its file all the same.
+            (made,) = self._prepared.small_files(self._encoding, rows, [rows.num_rows])
+        self._target.write(made)
         self._waiting.clear()
         self._hold.resize(0)
 
@@ -196,46 +206,46 @@ class _Made(NamedTuple):
     rows: int
 
 
-def _prepared(encoding: ParquetEncoding, schema: pa.Schema, label: str) -> tuple[dict[str, Any], FileFrame]:
-    """Return the options of Arrow's writer, and what files say beside their rows."""
-    try:
+class _Prepared(NamedTuple):
+    """What is the same in all files of an export: how Arrow is asked, what stands beside the rows, the kernel."""
+
+    for_arrow: dict[str, Any]
+    frame: FileFrame
+    kernel: SmallFiles | None
+
+    def small_files(self, encoding: ParquetEncoding, rows: pa.RecordBatch, ends: Sequence[int]) -> Iterator[pa.Buffer]:
+        """See `small_files`."""
+        return small_files(self.kernel, rows, ends, self.for_arrow, dict(encoding.options.metadata))
+
+
+def _prepared(encoding: ParquetEncoding, schema: pa.Schema, label: str) -> _Prepared:
+    with _refusing(label):
         return _prepared_once(encoding, schema.serialize().to_pybytes())
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-        raise _cannot_hold(error, label) from error
 
 
 @lru_cache(maxsize=8)
-def _prepared_once(encoding: ParquetEncoding, schema: bytes) -> tuple[dict[str, Any], FileFrame]:
+def _prepared_once(encoding: ParquetEncoding, schema: bytes) -> _Prepared:
     columns = pa.ipc.read_schema(pa.py_buffer(schema))
     for_arrow: dict[str, Any] = {
         "compression": encoding.compression,
         "compression_level": encoding.level,
         **encoding.options.for_writer(columns),
     }
-    return for_arrow, FileFrame(columns, dict(encoding.options.metadata), for_arrow)
+    frame = FileFrame(columns, dict(encoding.options.metadata), for_arrow)
+    return _Prepared(for_arrow, frame, kernel_for(columns, for_arrow, encoding.options, frame))
 
 
-def _small_file(encoding: ParquetEncoding, rows: list[pa.RecordBatch], schema: pa.Schema, label: str) -> pa.Buffer:
-    """Return a file of few rows, made by Arrow."""
-    for_arrow, _ = _prepared(encoding, schema, label)
-    sink = pa.BufferOutputStream()
+@contextlib.contextmanager
+def _refusing(label: str) -> Iterator[None]:
+    """Say of which file Arrow tells that Parquet has no type for a column."""
     try:
-        with pq.ParquetWriter(sink, schema, **for_arrow) as writer:
-            table = pa.Table.from_batches(rows)
-            writer.write_table(table, row_group_size=table.num_rows)
-            if encoding.options.metadata:
-                writer.add_key_value_metadata(dict(encoding.options.metadata))
+        yield
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-        raise _cannot_hold(error, label) from error
-    return sink.getvalue()
-
-
-def _cannot_hold(error: pa.ArrowException, label: str) -> SchemaError:
-    return SchemaError(
-        f"Parquet cannot hold these columns: {first_line(error)}",
-        source=label,
-        hint="cast or drop the column that Parquet has no type for.",
-    )
+        raise SchemaError(
+            f"Parquet cannot hold these columns: {first_line(error)}",
+            source=label,
+            hint="cast or drop the column that Parquet has no type for.",
+        ) from error
 
 
 def _without_dictionaries(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -253,7 +263,7 @@ def _chunk_options(encoding: ParquetEncoding, field: pa.Field, for_arrow: dict[s
     bloom = field.name in options.bloom_filters
     if "bloom_filter_options" in told:
         told["bloom_filter_options"] = {field.name: True} if bloom else None
-    statistics = options.statistics if isinstance(options.statistics, bool) else field.name in options.statistics
+    statistics = options.has_statistics(field.name)
     # Arrow knows them by the names of leaves.
     told["write_statistics"] = statistics
     return ChunkOptions(encoding.compression or "none", encoding.level, options.page_checksums, statistics, bloom, told)
