@@ -68,6 +68,8 @@ class Parts:
         self._share_bytes = context.options.memory_bytes // _ENCODERS_PER_BUDGET
         # An upload or a compressor may keep a good deal in memory, so fewer are open at once.
         open_bytes = directory.file_bytes + encoding.open_bytes(schema)
+        # What takes more than its share tells so itself.
+        self._many_at_once = encoding.many_at_once and open_bytes <= self._share_bytes
         self.max_open = max(1, min(layout.max_open_files, self._share_bytes // open_bytes))
         self._hold = context.hold()
         self.entries: list[FileEntry] = []
@@ -157,7 +159,7 @@ class Parts:
         self._hold.resize(0)
 
     def _is_small(self, folder: str, rows: pa.RecordBatch, row_bytes: float) -> bool:
-        if folder in self._open or not self._encoding.many_at_once:
+        if folder in self._open or not self._many_at_once:
             return False
         most_rows = self._layout.max_rows_per_file
         if most_rows is not None and rows.num_rows > most_rows:

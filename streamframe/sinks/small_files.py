@@ -54,6 +54,8 @@ class SmallFiles:
         self._encoding = encoding
         self._schema = schema
         self._work = context.in_order(put)
+        # Of one that is open: a compressor's tables.
+        self._open_bytes = encoding.open_bytes(schema)
 
     def write(self, names: Sequence[str], rows: pa.RecordBatch, ends: Sequence[int]) -> None:
         """Write each file with the rows from the end of the one before to its own."""
@@ -65,7 +67,7 @@ class SmallFiles:
                 ends_here = [each - start for each in ends[first:last]]
                 work = partial(self._written, names[first:last], rows.slice(start, end - start), ends_here)
                 # The rows, and what they become.
-                self._work.add(work, 2 * max(nbytes, _WORK_BYTES))
+                self._work.add(work, 2 * max(nbytes, _WORK_BYTES) + self._open_bytes)
                 first, start = last, end
 
     def finish(self) -> None:
