@@ -54,7 +54,7 @@ class CsvWriter:
     >>> import pyarrow as pa
     >>> batch = pa.RecordBatch.from_pydict({"a": [1, None], "b": ["x", "NA"]})
     >>> writer = CsvWriter(batch.schema)
-    >>> writer.head, writer.encode(batch)
+    >>> writer.head, b"".join(writer.pieces(batch, [2]))
     (b'"a","b"\n', b'1,"x"\n,"NA"\n')
     """
 
@@ -80,12 +80,7 @@ class CsvWriter:
         self._zoned = [i for i, each in enumerate(schema) if pa.types.is_timestamp(each.type) and each.type.tz]
         self._guarded = [i for i, each in enumerate(schema) if self._style.formula_guard and is_text(each.type)]
 
-    def encode(self, batch: pa.RecordBatch) -> bytes:
-        """Return the text of one batch."""
-        (text,) = self.pieces(batch, [batch.num_rows])
-        return text
-
-    def pieces(self, batch: pa.RecordBatch, ends: Sequence[int]) -> Iterator[bytes]:
+    def pieces(self, batch: pa.RecordBatch, ends: Sequence[int]) -> Iterator[bytes | pa.Buffer]:
         """Return the text of the first rows, of those behind them, and so on, up to each of `ends`."""
         if not ends or not batch.num_rows:
             return iter([b""] * len(ends))
@@ -101,7 +96,7 @@ class CsvWriter:
             return iter(by_kernel)
         return (self._by_arrow(batch.slice(start, end - start)) for start, end in pairwise([0, *ends]))
 
-    def _by_arrow(self, batch: pa.RecordBatch) -> bytes:
+    def _by_arrow(self, batch: pa.RecordBatch) -> bytes | pa.Buffer:
         sink = pa.BufferOutputStream()
         try:
             if self._style.quotechar != '"' and self._style.quoting != "none":
@@ -111,10 +106,9 @@ class CsvWriter:
             if "structural characters" in str(error):
                 raise _needs_quotes(batch, self._options) from error
             raise _not_text(batch, error) from error
-        text: bytes = sink.getvalue().to_pybytes()
-        return text
+        return sink.getvalue()
 
-    def _by_kernel(self, batch: pa.RecordBatch, ends: Sequence[int]) -> list[bytes] | None:
+    def _by_kernel(self, batch: pa.RecordBatch, ends: Sequence[int]) -> list[pa.Buffer] | None:
         """Return the texts as Arrow would write them; None if that takes Arrow."""
         if self._style.quoting == "none" or library() is None:
             return None

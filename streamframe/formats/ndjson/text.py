@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from streamframe.native.text import JsonColumn
 from streamframe.plain_values import numbers_of, plain_array, plain_scalar, text_scalar
 from streamframe.schema import is_text
 
@@ -50,6 +51,20 @@ def object_text(names: Sequence[str], columns: Sequence[pa.Array], *, end: str =
             pieces += [text_scalar(before + text.opening), text.inner]
             before = text.closing + ","
     return _joined(*pieces, text_scalar(before.removesuffix(",") + end))
+
+
+def json_column(array: pa.Array) -> JsonColumn:
+    """Return what the kernel writes the JSON text of every value from; raises as `json_text` does."""
+    if is_text(array.type):
+        return JsonColumn(_text(array), "escaped", '"', '"')
+    if pa.types.is_integer(array.type):
+        return JsonColumn(array)
+    if pa.types.is_floating(array.type):
+        return JsonColumn(_text(array.cast(pa.float32()) if pa.types.is_float16(array.type) else array), "float")
+    if pa.types.is_timestamp(array.type):
+        return JsonColumn(_utc_text(array), "time", '"', _zone(array.type) + '"')
+    text = json_text(array)
+    return JsonColumn(text.inner, "as it is", text.opening, text.closing)
 
 
 def json_text(array: pa.Array) -> Text:
@@ -109,10 +124,16 @@ def _float(array: pa.Array) -> Text:
 
 
 def _timestamp(array: pa.Array) -> Text:
+    return Text(pc.replace_substring(_utc_text(array), " ", "T", max_replacements=1), '"', _zone(array.type) + '"')
+
+
+def _utc_text(array: pa.Array) -> pa.Array:
     # An instant is the same in UTC; only that needs no knowledge of zones.
-    text = _text(array.view(pa.timestamp(array.type.unit)))
-    zone = "" if array.type.tz is None else "Z"
-    return Text(pc.replace_substring(text, " ", "T", max_replacements=1), '"', f'{zone}"')
+    return _text(array.view(pa.timestamp(array.type.unit)))
+
+
+def _zone(kind: pa.TimestampType) -> str:
+    return "" if kind.tz is None else "Z"
 
 
 def _duration(array: pa.Array) -> Text:
