@@ -28,6 +28,7 @@ SUFFIXES = {"to_parquet": "parquet", "to_csv": "csv", "to_ndjson": "ndjson", "to
 LAYOUTS = {
     "file": {},
     "folders": {"mode": "overwrite", "partition_by": "k", "max_rows_per_file": 400, "max_open_files": 2},
+    "small folders": {"mode": "overwrite", "partition_by": "k"},
     "resumed": {"mode": "overwrite", "resume": True, "max_rows_per_file": 300},
     "resumed folders": {"mode": "overwrite", "resume": True, "partition_by": "k", "max_open_files": 2},
 }
