@@ -390,7 +390,7 @@ class _StepContext:
     def __init__(self, run: LocalRun, step: int) -> None:
         self._run = run
         self.step = step
-        self.start = run.start
+        self.start = run.start.within(step)
         self.options = run.options
         self.block_bytes = run.block_bytes
         self.hold = run.hold

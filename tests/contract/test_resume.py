@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import sqlite3
@@ -31,6 +32,8 @@ PLANS = {
     "sample of a filter": lambda frame: frame.filter(sf.col("late")).sample(0.5).rebatch(rows=701),
     "shuffle": lambda frame: frame.shuffle(3_001),
     "shuffle of a sample of a slice": lambda frame: frame.slice(500, 30_000).sample(0.9).shuffle(777).limit(20_000),
+    "rebatch of a shuffle": lambda frame: frame.shuffle(2_000).rebatch(rows=500).limit(30_000),
+    "rebatch of a rebatch": lambda frame: frame.rebatch(rows=3_000).rebatch(rows=700).rebatch(rows=90),
     "sample of a shuffle": lambda frame: frame.shuffle(2_000, seed=2).sample(0.2, seed=2),
     "row numbers": lambda frame: frame.with_columns(row=sf.source("row")).filter(sf.col("row") % 3 == 0),
     "function": lambda frame: frame.map_batches(lambda batch: batch.slice(0), name="as it is"),
@@ -87,6 +90,26 @@ def test_steps_that_count_go_on_where_they_were(tmp_path, name, suffix):
     path.write_bytes({"csv": csv_bytes, "parquet": parquet_bytes}[suffix](table(ROWS)))
     frame = PLANS[name](sf.read(path))
     resumed_everywhere(frame, frame.to_arrow().to_pylist())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("batches_each", [1, 2, 3])
+def test_what_went_on_goes_on_again_and_again(tmp_path, name, batches_each):
+    """Each run hands over a few batches, and the next one goes on behind them: nothing is lost or repeated."""
+    path = tmp_path / "a.parquet"
+    path.write_bytes(parquet_bytes(table(ROWS), 3_000))
+    frame = PLANS[name](sf.read(path))
+    rows, checkpoint = [], None
+    while True:
+        with frame.iter_batches(resume=checkpoint) as batches:
+            checkpoint = batches.checkpoint()  # also before its first batch
+            some = list(itertools.islice(batches, batches_each))
+            if not some:
+                break
+            rows += [row for batch in some for row in batch.to_pylist()]
+            checkpoint = batches.checkpoint()
+    assert rows == frame.to_arrow().to_pylist()
 
 
 def test_a_checkpoint_may_be_taken_within_a_batch_that_goes_row_by_row(tmp_path):
