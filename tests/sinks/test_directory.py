@@ -96,6 +96,16 @@ def test_files_are_as_large_as_they_may_be_and_no_larger(datasets, tmp_path, ver
     assert min(sizes[:-1]) >= 430_000
 
 
+@pytest.mark.parametrize("verb", ["to_csv", "to_ndjson"])
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_what_a_compressor_has_not_let_go_yet_counts_as_well(datasets, tmp_path, verb, compression):
+    flights = sf.read_parquet(datasets / "flights.parquet").limit(60_000)
+    report = getattr(flights, verb)(tmp_path / "out", max_file_bytes=200_000, compression=compression)
+    sizes = [os.path.getsize(file) for file in report.files]
+    assert max(sizes) <= 200_000
+    assert min(sizes[:-1]) >= 160_000
+
+
 def test_the_footer_of_a_small_parquet_file_counts_as_well(datasets, tmp_path):
     report = sf.read_parquet(datasets / "flights.parquet").limit(60_000).to_parquet(tmp_path, max_file_bytes=200_000)
     assert max(os.path.getsize(file) for file in report.files) <= 200_000
