@@ -96,12 +96,12 @@ class LocalDirectory(AtomicDirectory):
         names = frozenset(_files(self._path))
         if not names:
             return
-        if self._mode == "overwrite":
-            check_replaceable(self.label, names, suffix)
-            return
         manifest = None
         with contextlib.suppress(FileNotFoundError):
             manifest = Path(self._path, MANIFEST).read_bytes()
+        if self._mode == "overwrite":
+            check_replaceable(self.label, names, suffix, manifest)
+            return
         check_mode(self.label, self._mode, manifest, self._continues)
         self.manifest, self.taken = manifest, names
 

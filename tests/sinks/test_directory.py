@@ -189,6 +189,20 @@ def test_a_symlink_stays_and_the_directory_it_leads_to_is_replaced(frame, tmp_pa
     assert files(tmp_path / "disk") == ["real/_streamframe.json", "real/part-00000.parquet"]
 
 
+@pytest.mark.parametrize("place", ["disk", "store"])
+def test_overwriting_replaces_files_of_another_format_that_an_export_has_written(frame, tmp_path, place):
+    out = f"{tmp_path}/out" if place == "disk" else "memory://overwritten"
+    frame.to_parquet(f"{out}/", partition_by="carrier")
+    frame.to_csv(f"{out}/", mode="overwrite", compression="gzip")
+    frame.to_csv(f"{out}/", mode="overwrite")
+    assert sf.read_csv(out).count() == frame.count()
+    with fsspec.open(f"{out}/mine.parquet", "wb") as file:
+        file.write(b"not of an export")
+    with pytest.raises(sf.SinkError, match=r"holds 'mine.parquet', which is no \.csv file"):
+        frame.to_csv(f"{out}/", mode="overwrite")
+    fsspec.filesystem("memory").store.clear()
+
+
 def test_overwriting_refuses_to_remove_what_no_export_has_written(frame, tmp_path):
     (tmp_path / "thesis.docx").write_bytes(b"years")
     with pytest.raises(sf.SinkError, match=r"thesis\.docx"):
