@@ -15,7 +15,7 @@ from typing import IO, Any
 from streamframe.errors import PlanError, SinkError, StreamError, did_you_mean
 from streamframe.io.atomic_file import AtomicFile, sink_error
 from streamframe.io.flock import try_lock
-from streamframe.io.leavings import clear_files
+from streamframe.io.leavings import clear_files, start_of
 from streamframe.io.redact import secrets_of
 from streamframe.io.write_behind import WriteBehind
 
@@ -35,7 +35,7 @@ class LocalFile(AtomicFile):
         self._path = path
         self._behind = WriteBehind()
         directory, name = os.path.split(path)
-        start = f".{name[:60]}."  # short enough for any file system
+        start = start_of(name)
         with creating(label, directory):
             clear_files(directory, start)
             while not hasattr(self, "_file"):
