@@ -92,6 +92,7 @@ class LocalDirectory(AtomicDirectory):
                 raise sink_error(self.label, errno.ENOTDIR, "is a file", "remove it, or name another directory.")
         self._present = os.path.isdir(self._path)
         if self._present:
+            self._require_elsewhere()
             self._lock_of_target = self._lock(self._path)
         names = frozenset(_files(self._path))
         if not names:
@@ -104,6 +105,14 @@ class LocalDirectory(AtomicDirectory):
             return
         check_mode(self.label, self._mode, manifest, self._continues)
         self.manifest, self.taken = manifest, names
+
+    def _require_elsewhere(self) -> None:
+        """Raise `SinkError` if this process is in the directory: it would be left in the old one, which is removed."""
+        with contextlib.suppress(FileNotFoundError, ValueError):  # no place any more, or on another drive
+            here = os.path.realpath(os.getcwd())
+            if os.path.commonpath([here, self._path]) == self._path:
+                what = "is where this process is, and a new directory would take its place"
+                raise sink_error(self.label, errno.EBUSY, what, "name a directory in it, or os.chdir() elsewhere.")
 
     def _lock(self, path: str) -> int:
         fd = os.open(path, os.O_RDONLY)

@@ -203,6 +203,19 @@ def test_overwriting_replaces_files_of_another_format_that_an_export_has_written
     fsspec.filesystem("memory").store.clear()
 
 
+@pytest.mark.parametrize("here", ["out", "out/in"])
+@pytest.mark.parametrize("mode", ["error", "overwrite"])
+def test_the_directory_that_the_process_is_in_is_not_replaced(frame, tmp_path, monkeypatch, here, mode):
+    """It would be in one that is removed, where no relative path leads anywhere."""
+    (tmp_path / here).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / here)
+    with pytest.raises(sf.SinkError, match="is where this process is"):
+        frame.to_parquet(os.path.relpath(tmp_path / "out") + "/", mode=mode)
+    frame.to_parquet(tmp_path / here / "below", mode=mode)
+    frame.to_parquet("../beside/", mode=mode)
+    assert Path.cwd() == tmp_path / here
+
+
 def test_overwriting_refuses_to_remove_what_no_export_has_written(frame, tmp_path):
     (tmp_path / "thesis.docx").write_bytes(b"years")
     with pytest.raises(sf.SinkError, match=r"thesis\.docx"):
@@ -282,6 +295,7 @@ def test_what_cannot_work_is_said_at_the_call(frame, tmp_path):
         ({"max_rows_per_file": 0}, "max_rows_per_file"),
         ({"max_file_bytes": "many"}, "max_file_bytes"),
         ({"max_open_files": 0}, "max_open_files"),
+        ({"max_open_files": None}, "max_open_files"),
         ({"partition_by": ["late", "late"]}, "twice"),
         ({"partition_by": [1]}, "partition_by"),
     ):
