@@ -143,7 +143,7 @@ class Iteration(Generic[T]):
     def __del__(self) -> None:
         run = getattr(self, "_run", None)
         if run is not None:
-            run.stop()
+            run.abandon()
 
     def __repr__(self) -> str:
         if self._run is None:

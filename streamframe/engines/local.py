@@ -235,12 +235,18 @@ class LocalRun:
         )
 
     def stop(self) -> None:
-        """Tell all threads to stop and free stalled reads; does not wait, so a finalizer may call it."""
+        """Tell all threads that read to stop and free stalled reads; does not wait."""
         self._closed = True
         for scan in self._scans:
             scan.stop()
         for reader in self._pulled:
             reader.close()
+
+    def abandon(self) -> None:
+        """Tell all threads to stop, those that encode as well; does not wait, so a finalizer may call it."""
+        self.stop()
+        if self._beside is not None:
+            self._beside.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """Stop, and wait until every thread is gone and every source is closed. Safe to call twice."""

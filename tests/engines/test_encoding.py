@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import subprocess
 import threading
@@ -54,6 +55,29 @@ def test_an_error_of_the_run_is_no_end_of_the_bytes():
 def test_a_format_that_is_not_known_is_refused_at_the_call():
     with pytest.raises(sf.PlanError, match="format='xml' is not known"):
         sf.from_arrow(ROWS).to_bytes("xml")
+
+
+def test_what_is_dropped_ends_its_threads_without_the_collector():
+    before = set(threading.enumerate())
+    pieces = sf.from_batches([ROWS] * MANY).to_bytes("parquet")
+    gc.disable()
+    try:
+        next(pieces), next(pieces)
+        encoding = [each for each in set(threading.enumerate()) - before if "encode" in each.name]
+        assert encoding
+        del pieces
+        for each in encoding:
+            each.join(10)
+        assert not any(each.is_alive() for each in encoding)
+    finally:
+        gc.enable()
+
+
+def test_a_repr_tells_what_it_is_and_starts_nothing():
+    pieces = sf.from_batches([ROWS]).to_bytes("ndjson")
+    assert repr(pieces) == "<bytes of ndjson: not started>"
+    assert len(list(pieces)) > 0
+    assert repr(pieces) == "<bytes of ndjson: of 1,000 rows, ended>"
 
 
 @pytest.mark.slow
