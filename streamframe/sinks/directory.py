@@ -131,7 +131,8 @@ class FoundDirectory(Found):
                 if before is not None:
                     # Where nothing is left to come, nobody may know the columns any more.
                     schema = schema if len(schema) else before.schema
-                    self._manifest(schema).check_continues(before, directory.label)
+                    resumes = before is self.saved or self.is_behind_old
+                    self._manifest(schema).check_continues(before, directory.label, resumes=resumes)
             self._check_rejects()
             self._context = context
             partitioning = Partitioning(schema, layout.partition_by) if layout.partition_by else None

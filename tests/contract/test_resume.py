@@ -131,6 +131,8 @@ def test_before_the_first_batch_and_behind_the_last_there_is_a_checkpoint_too():
         last = batches.checkpoint()
     assert [batch.num_rows for batch in frame.iter_batches(resume=first)] == [2]
     assert list(frame.iter_batches(resume=last)) == []
+    for spelled in (first.to_json(), first.to_json().encode(), json.loads(first.to_json())):
+        assert [batch.num_rows for batch in frame.iter_batches(resume=spelled)] == [2]
 
 
 def test_another_process_goes_on(tmp_path):
