@@ -195,7 +195,13 @@ class LocalDirectory(AtomicDirectory):
 
     def _take_place(self) -> None:
         if not self._present:
-            os.rename(self._staging, self._path)
+            try:
+                os.rename(self._staging, self._path)
+            except OSError as error:
+                if not os.path.lexists(self._path):
+                    raise
+                message = f"{self.label} was made by somebody else meanwhile"
+                raise SinkError(message, source=self.label, hint="run it again, one export at a time.") from error
         elif self._lock_of_target is None or not _is_open(self._path, self._lock_of_target):
             raise SinkError(f"{self.label} was replaced by somebody else meanwhile", source=self.label)
         elif exchange(self._staging, self._path):
