@@ -20,7 +20,15 @@ from typing import Literal, TypeVar
 import pyarrow as pa
 
 from streamframe.batch import Mark, Marked
-from streamframe.engines.positions import Identities, is_resumable, is_traceable, plan_lines, require_resumable
+from streamframe.engines.positions import (
+    BEFORE_IT,
+    OF_A_COPY,
+    Identities,
+    is_resumable,
+    is_traceable,
+    plan_lines,
+    require_resumable,
+)
 from streamframe.engines.steps import FilteredStep, Step, in_reading_order, scans_of, step_names
 from streamframe.errors import PlanError
 from streamframe.io.spill import SpillFile
@@ -85,7 +93,7 @@ class LocalRun:
     ) -> None:
         self._plan = plan
         if start is not None:
-            require_resumable(plan, "take the checkpoint of what comes before it")
+            require_resumable(plan, BEFORE_IT, OF_A_COPY)
             require_same_lines("step", start.plan, plan_lines(plan))
         self.options = options or current_options()
         self._started = time.perf_counter()
