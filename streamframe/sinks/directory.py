@@ -142,8 +142,8 @@ class FoundDirectory(Found):
             opened = OpenDirectory(self, parts, self._manifest(schema), context)
             if partitioning is not None:
                 return OpenPartitions(opened, partitioning, context)
-            if self.checkpoint is None:
-                parts.begin("")  # without rows there are columns
+            if self.checkpoint is None and self._encoding.tells_columns:
+                parts.begin("")  # without rows there are columns; elsewhere, the manifest has them
             return opened
         except BaseException:
             self.abort()

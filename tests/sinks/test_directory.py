@@ -80,6 +80,16 @@ def test_no_rows_make_a_file_with_the_columns(frame, tmp_path):
     assert frame.limit(0).to_parquet(tmp_path / "keys", partition_by="late").files == ()
 
 
+@pytest.mark.parametrize("verb", ["to_parquet", "to_csv", "to_ndjson", "to_ipc", "to_orc"])
+def test_no_rows_are_read_back_as_no_rows_of_their_columns(frame, tmp_path, verb):
+    rows = frame.select("id", "carrier").limit(0)
+    getattr(rows, verb)(f"{tmp_path}/out/")
+    back = getattr(sf, verb.replace("to_", "read_"))(tmp_path / "out")
+    assert (back.count(), back.columns) == (0, ["id", "carrier"])
+    getattr(frame.select("id", "carrier").limit(3), verb)(f"{tmp_path}/out/", mode="append")
+    assert getattr(sf, verb.replace("to_", "read_"))(tmp_path / "out").count() == 3
+
+
 def test_files_end_at_the_row_that_was_asked_for(frame, tmp_path):
     report = frame.rebatch(rows=700).to_parquet(tmp_path / "out", max_rows_per_file=1500)
     assert [pq.read_metadata(file).num_rows for file in report.files] == [1500, 1500, 1500, 500]
