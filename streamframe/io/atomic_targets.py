@@ -16,7 +16,7 @@ from streamframe.errors import PlanError, SinkError, StreamError, did_you_mean
 from streamframe.io.atomic_file import AtomicFile, sink_error
 from streamframe.io.flock import try_lock
 from streamframe.io.leavings import clear_files, start_of
-from streamframe.io.redact import secrets_of
+from streamframe.io.redact import redact_text, secrets_of
 from streamframe.io.write_behind import WriteBehind
 
 _BUFFER_BYTES = 1 << 18
@@ -98,7 +98,13 @@ class StoreFile(AtomicFile):
                 self._file: Any = io.BytesIO()
                 self._finish: Any = lambda: fs.pipe_file(path, self._file.getvalue())
                 return
-            self._file = fs.open(path, "wb", block_size=upload_bytes, autocommit=False)
+            try:
+                self._file = fs.open(path, "wb", block_size=upload_bytes, autocommit=False)
+            except ValueError as error:  # a bucket without a key in it
+                what = f"cannot be opened: {redact_text(str(error), self._secrets())}"
+                raise sink_error(
+                    label, None, what, "name an object below it, or end it in / for a directory."
+                ) from error
             # fsspec keeps the file for a transaction of its own, which we do not use.
             with contextlib.suppress(ValueError, AttributeError):
                 fs.transaction.files.remove(self._file)
