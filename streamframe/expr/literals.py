@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streamframe.errors import PlanError
-from streamframe.expr.plain_scalars import plain_scalar
+from streamframe.plain_values import plain_scalar
 
 SHOWN_CHARACTERS = 60
 

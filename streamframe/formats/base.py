@@ -8,7 +8,7 @@ that reads and decoded in a pool; nothing in here starts a thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -133,6 +133,8 @@ class FileEncoding(ABC):
     """How batches are written down in a file; holds the writer's options."""
 
     name: ClassVar[str]
+    # It has `small_files`.
+    many_at_once: ClassVar[bool] = False
 
     @property
     def suffix(self) -> str:
@@ -161,6 +163,21 @@ class FileEncoding(ABC):
         SchemaError
             If the format has no way to hold a column; names it.
         """
+
+    def small_files(
+        self, schema: pa.Schema, rows: pa.RecordBatch, ends: Sequence[int], labels: Sequence[str]
+    ) -> Iterator[bytes | pa.Buffer]:
+        """Return the bytes of a file of the first rows, of one of those behind them, and so on, up to each of `ends`.
+
+        They are what encoders of their own would write, made with less ado; any thread may do that. Only of encodings
+        that have `many_at_once`.
+
+        Raises
+        ------
+        SchemaError, SinkError
+            While they are made, as encoders do.
+        """
+        raise NotImplementedError
 
 
 def _nothing() -> None:

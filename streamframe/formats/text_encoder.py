@@ -6,6 +6,7 @@ the budget.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -32,9 +33,22 @@ class TextWriter(Protocol):
         """What the file starts with, before any batch."""
         ...
 
-    def encode(self, batch: pa.RecordBatch) -> bytes:
-        """Return the text of one batch. Runs in many threads at once."""
+    def pieces(self, batch: pa.RecordBatch, ends: Sequence[int]) -> Iterator[bytes | pa.Buffer]:
+        """Return the text of the first rows, of those behind them, and so on, up to each of `ends`.
+
+        Runs in many threads at once.
+        """
         ...
+
+
+def small_texts(
+    writer: TextWriter, rows: pa.RecordBatch, ends: Sequence[int], compression: str | None, level: int | None
+) -> Iterator[bytes]:
+    """Return what `TextEncoder` would write into files, each with the rows up to its end."""
+    for text in writer.pieces(rows, ends):
+        compressor = compressor_for(compression, "", level)
+        data = b"".join((writer.head, text))
+        yield data if compressor is None else compressor.compress(data) + compressor.flush()
 
 
 class TextEncoder(Encoder):
@@ -60,7 +74,7 @@ class TextEncoder(Encoder):
         self._compression = compression
         # Text since the compressor has written all that it had.
         self._kept_bytes = 0
-        self._slices: InOrder[bytes] = context.in_order(self._put)
+        self._slices: InOrder[bytes | pa.Buffer] = context.in_order(self._put)
         if writer.head:
             self._put(writer.head)
 
@@ -69,7 +83,7 @@ class TextEncoder(Encoder):
         for start in range(0, batch.num_rows, rows):
             piece = batch.slice(start, rows)
             # The rows, and their text.
-            self._slices.add(partial(self._writer.encode, piece), 2 * piece.nbytes)
+            self._slices.add(partial(_text_of, self._writer, piece), 2 * piece.nbytes)
 
     def settle(self) -> None:
         self._slices.finish()
@@ -87,9 +101,14 @@ class TextEncoder(Encoder):
         self._slices.abort()
         self._hold.resize(0)
 
-    def _put(self, text: bytes) -> None:
+    def _put(self, text: bytes | pa.Buffer) -> None:
         self._kept_bytes += len(text)
         self._file.write(text if self._compressor is None else self._compressor.compress(text))
+
+
+def _text_of(writer: TextWriter, batch: pa.RecordBatch) -> bytes | pa.Buffer:
+    (text,) = writer.pieces(batch, [batch.num_rows])
+    return text
 
 
 def _require_room(nbytes: int, level: int, memory_bytes: int) -> None:

@@ -41,13 +41,16 @@ class PartFile(AtomicFile):
         return self._sha256.hexdigest()
 
     def write(self, data: Any) -> int:
-        # A small Parquet file comes in eighty pieces, of which a write takes longer than it takes to encode them.
-        before = len(self._buffer)
-        self._buffer += data
-        count = len(self._buffer) - before
-        if before + count >= BUFFER_BYTES:
-            self._drain()
-        return count
+        # A Parquet file of Arrow's comes in pieces of a few bytes, which take longer to write than to make.
+        with memoryview(data).cast("B") as view:
+            if len(view) < BUFFER_BYTES:
+                self._buffer += view
+                if len(self._buffer) >= BUFFER_BYTES:
+                    self._drain()
+            else:
+                self._drain()
+                self._put(view)
+            return len(view)
 
     def tell(self) -> int:
         return super().tell() + len(self._buffer)
@@ -59,8 +62,11 @@ class PartFile(AtomicFile):
     def _drain(self) -> None:
         data, self._buffer = self._buffer, bytearray()
         if data:
-            self._sha256.update(data)
-            super().write(data)
+            self._put(data)
+
+    def _put(self, data: bytearray | memoryview) -> None:
+        self._sha256.update(data)
+        super().write(data)
 
 
 class AtomicDirectory(ABC):

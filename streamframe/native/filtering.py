@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streamframe.native.kernels import library
+from streamframe.plain_values import plain_scalar
 
 _TEXT, _BOOLEAN = 0, -1
 # `SHORT_TEXT` of `filter.c`: so much may be written behind the last text.
@@ -36,7 +37,7 @@ def filtered(batch: pa.RecordBatch, mask: pa.BooleanArray) -> pa.RecordBatch:
     """Return the rows for which the mask is true; null counts as false."""
     kernels = library()
     if mask.null_count:
-        mask = pc.fill_null(mask, False)
+        mask = pc.coalesce(mask, plain_scalar(False))
     rows = mask.true_count
     if rows == batch.num_rows:
         return batch

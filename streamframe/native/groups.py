@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from streamframe.native.kernels import DONE, library
+from streamframe.plain_values import plain_array
 
 # Groups and rows are numbered by 32 bits.
 _MOST_ROWS = (1 << 31) - 1
@@ -136,10 +137,10 @@ class Groups(NamedTuple):
         arrays = []
         for (function, values), numbers in zip(wanted, found, strict=True):
             if function == "count" or values is None:
-                arrays.append(pa.array(numbers))
+                arrays.append(plain_array(numbers))
                 continue
             nothing = counts[id(values)] == 0 if values.null_count else None
-            arrays.append(pa.array(numbers, mask=nothing) if function == "sum" else _as(numbers, nothing, values.type))
+            arrays.append(plain_array(numbers, nothing) if function == "sum" else _as(numbers, nothing, values.type))
         return arrays
 
     def _call(self, reductions: Sequence[_Reduction]) -> bool:
@@ -183,7 +184,7 @@ def _address(numbers: Numbers | None) -> int | None:
 def _as(numbers: np.ndarray[Any, Any], nothing: np.ndarray[Any, Any] | None, kind: pa.DataType) -> pa.Array:
     # What stands for nothing need not fit.
     numbers = numbers if nothing is None else np.where(nothing, 0, numbers)
-    return pa.array(numbers, mask=nothing).cast(_SIGNED[kind.bit_width]).view(kind)
+    return plain_array(numbers, nothing).cast(_SIGNED[kind.bit_width]).view(kind)
 
 
 def _is_key(kind: pa.DataType) -> bool:

@@ -14,17 +14,17 @@ from streamframe.native.kernels import DONE, NO_ROOM, library
 
 # Of a dictionary, and of a page of text: what other writers have, and readers are used to.
 _MOST_DICTIONARY_BYTES = 1 << 20
-_MOST_PAGE_BYTES = 1 << 20
+MOST_PAGE_BYTES = 1 << 20
 # `PAGE_ROWS`, `MOST_LEVELS_BYTES` and `SLACK` of `parquet_write.c`.
 _PAGE_ROWS = 1 << 16
-_AROUND_BYTES = 4 + 5 + _PAGE_ROWS // 8 + 64
+PAGE_AROUND_BYTES = 4 + 5 + _PAGE_ROWS // 8 + 64
 # Integers in so many places have a number by their place; it is a quarter of a megabyte.
 _MOST_PLACES = 1 << 16
 _SIGNED, _UNSIGNED, _FLOAT, _TEXT, _BOOLEAN = range(5)
 _MOST_ROWS = (1 << 31) - 1
 
 
-class _Piece(ctypes.Structure):
+class Piece(ctypes.Structure):
     """`struct piece` of `parquet_write.c`."""
 
     _fields_ = (
@@ -191,7 +191,7 @@ class ColumnPages:
         assert rows <= _MOST_ROWS
         self.nulls = sum(each.null_count for each in arrays)
         self.values = rows - self.nulls
-        self._pieces = (_Piece * len(arrays))(*(_piece(each, form) for each in arrays))
+        self._pieces = (Piece * len(arrays))(*(piece_of(each, form) for each in arrays))
         self._rows = _Rows(ctypes.addressof(self._pieces), len(arrays), *form, nullable)
         self._memory = ctypes.create_string_buffer(kernels.sf_parquet_dictionary_bytes())
         self._numbers: pa.Buffer | None = None
@@ -214,9 +214,9 @@ class ColumnPages:
 
     def pages(self) -> Iterator[DataPage]:
         """Yield the pages; once."""
-        room = _AROUND_BYTES + (_MOST_PAGE_BYTES if self._form.is_text else _PAGE_ROWS * 8)
+        room = PAGE_AROUND_BYTES + (MOST_PAGE_BYTES if self._form.is_text else _PAGE_ROWS * 8)
         out = pa.allocate_buffer(room)
-        page = _Page(most_bytes=_MOST_PAGE_BYTES, out=out.address, room=room)
+        page = _Page(most_bytes=MOST_PAGE_BYTES, out=out.address, room=room)
         page.by_number = self.dictionary is not None
         page.number_width = max(1, (self._numbered.count - 1).bit_length())
         while True:
@@ -280,9 +280,10 @@ class ColumnPages:
             self._numbers = None
 
 
-def _piece(array: pa.Array, form: Form) -> _Piece:
+def piece_of(array: pa.Array, form: Form) -> Piece:
+    """Return an array as the kernels are told of it: where its buffers are."""
     if pa.types.is_dictionary(array.type):
-        piece = _piece(array.dictionary, form)
+        piece = piece_of(array.dictionary, form)
         validity, indices = array.indices.buffers()
         piece.indices = indices.address + 4 * array.offset
         piece.different = len(array.dictionary)
@@ -292,7 +293,7 @@ def _piece(array: pa.Array, form: Form) -> _Piece:
     validity, data, *text = array.buffers()
     # Booleans are bits, which start anywhere in a byte; an array of no rows may have no data.
     data_at = 0 if data is None else data.address + array.offset * form.width
-    return _Piece(
+    return Piece(
         data_at,
         # There may be no text at all.
         (text[0] or data).address if text and data is not None else None,

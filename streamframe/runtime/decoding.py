@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from streamframe.batch import Mark
 from streamframe.errors import DecodeError, StreamError
+from streamframe.plain_values import plain_scalar
 from streamframe.plan.source import REJECTS, Block, Decoded
 
 Apply = Callable[[pa.RecordBatch], pa.RecordBatch]
@@ -75,7 +76,7 @@ class Rejected:
         self.nulled += made.nulled
         if made.rejects is not None and self._take is not None:
             at = REJECTS.get_field_index("row")
-            rows = pc.add(made.rejects.column(at), pa.scalar(rows_before))
+            rows = pc.add(made.rejects.column(at), plain_scalar(rows_before))
             self._take(made.rejects.set_column(at, REJECTS.field(at), rows), self.records)
 
     def _wait(self, batch: pa.RecordBatch, records: int) -> None:

@@ -16,11 +16,11 @@ import zlib
 import numpy as np
 import pyarrow as pa
 
-from streamframe.batch import held_bytes
+from streamframe.batch import compacted, held_bytes
 from streamframe.plan.context import RunContext, Spill
 from streamframe.plan.sink import OpenSink, Written
 from streamframe.sinks.open_directory import OpenDirectory
-from streamframe.sinks.partitioning import Partitioning, grouped
+from streamframe.sinks.partitioning import Partitioning, in_groups
 
 # Gathered rows are there twice while they are handed out, and their encoders keep a quarter.
 _GATHERED_PER_BUDGET = 8
@@ -87,7 +87,7 @@ class OpenPartitions(OpenSink):
         return rows
 
     def _hand_out_all(self) -> None:
-        self._hand_out()
+        self._hand_out(last=True)
         if self._spill is not None:
             for bucket in self._buckets:
                 self._hand_out_bucket(self._spill, bucket)
@@ -96,46 +96,53 @@ class OpenPartitions(OpenSink):
         self._spill = None
         self._set_aside.clear()
 
-    def _hand_out(self) -> None:
+    def _hand_out(self, *, last: bool = False) -> None:
         if not self._gathered:
             return
         rows = self._taken()
         folders, folder_of_row = self._partitioning.split(rows)
         self._unsaved_folders.update(folders)
-        direct = self._direct(folders, np.bincount(folder_of_row, minlength=len(folders)))
+        direct = self._direct(folders, np.bincount(folder_of_row, minlength=len(folders)), last=last)
         # Groups: the folders to write, then the buckets.
         group_of = {folder: place for place, folder in enumerate(direct)}
         aside = [folder for folder in folders if folder not in group_of]
         self._set_aside.update(aside)
         group_of.update((folder, len(direct) + _bucket(folder)) for folder in aside)
-        groups = grouped(
-            rows,
-            np.array([group_of[folder] for folder in folders])[folder_of_row],
-            len(direct) + (_BUCKETS if aside else 0),
-        )
-        del rows
-        for folder, batch in zip(direct, groups, strict=False):
-            self._parts.write(folder, self._partitioning.without_keys(batch))
-        for bucket, batch in enumerate(groups[len(direct) :]):
-            if batch.num_rows:
+        groups = np.array([group_of[folder] for folder in folders])[folder_of_row]
+        rows, ends = in_groups(rows, groups, len(direct) + (_BUCKETS if aside else 0))
+        self._write(direct, rows, ends[: len(direct)], whole=last)
+        for bucket, (start, end) in enumerate(zip([0, *ends][len(direct) :], ends[len(direct) :], strict=False)):
+            if end > start:
                 self._spill = self._spill or self._closing.enter_context(self._context.spill())
-                self._buckets[bucket].append(self._spill.write(batch))
+                self._buckets[bucket].append(self._spill.write(rows.slice(start, end - start)))
         self._hold.resize(0)
 
-    def _direct(self, folders: list[str], rows_of: np.ndarray) -> list[str]:
-        """Return the folders to write now: no more than files may be open, those that are open first."""
+    def _write(self, folders: list[str], rows: pa.RecordBatch, ends: list[int], *, whole: bool) -> None:
+        """Write rows in the order of their folders; `whole` if these get no others before all files are complete."""
+        rows = self._partitioning.without_keys(rows)
+        if whole:
+            self._parts.write_whole(folders, rows, ends)
+            return
+        for folder, start, end in zip(folders, [0, *ends], ends, strict=False):
+            self._parts.write(folder, compacted(rows.slice(start, end - start)))
+
+    def _direct(self, folders: list[str], rows_of: np.ndarray, *, last: bool) -> list[str]:
+        """Return the folders to write now, those that are open first: no more than files may be, but at last all."""
         free = [place for place, folder in enumerate(folders) if folder not in self._set_aside]
-        free.sort(key=lambda place: -rows_of[place])
-        return sorted((folders[place] for place in free[: self._parts.max_open]), key=self._parts.is_open, reverse=True)
+        if not last:
+            free = sorted(free, key=lambda place: -rows_of[place])[: self._parts.max_open]
+        return sorted((folders[place] for place in free), key=self._parts.is_open, reverse=True)
 
     def _hand_out_bucket(self, spill: Spill, bucket: list[int]) -> None:
+        whole = True
         for last, number in enumerate(bucket, 1 - len(bucket)):
             self._gather(spill.read(number))
             if self._gathered_bytes >= self._room_bytes or last == 0:
                 rows = self._taken()
                 folders, folder_of_row = self._partitioning.split(rows)
-                for folder, batch in zip(folders, grouped(rows, folder_of_row, len(folders)), strict=True):
-                    self._parts.write(folder, self._partitioning.without_keys(batch))
+                rows, ends = in_groups(rows, folder_of_row, len(folders))
+                whole = whole and last == 0
+                self._write(folders, rows, ends, whole=whole)
                 self._hold.resize(0)
 
 

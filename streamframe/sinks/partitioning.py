@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from streamframe.errors import ColumnNotFoundError, SchemaError
 from streamframe.io.location import CONTINUED_KEY, NULL_KEY
+from streamframe.plain_values import numbers_of, plain_array
 
 # Of a name in every file system that is in use; and of a path, in most, with room for the folders around.
 _NAME_BYTES = 255
@@ -87,7 +88,7 @@ class Partitioning:
         for key in self._keys:
             found = _plain(batch.column(key)).dictionary_encode(null_encoding="encode")
             names = [_named(key, text) for text in _texts(key, found.dictionary)]
-            codes = codes * len(names) + found.indices.to_numpy(zero_copy_only=False)
+            codes = codes * len(names) + numbers_of(found.indices)
             # Compact again, or the product of many keys outgrows a number.
             present, first, codes = np.unique(codes, return_index=True, return_inverse=True)
             order = np.argsort(first)
@@ -101,16 +102,15 @@ class Partitioning:
         return Split(folders, codes)
 
 
-def grouped(rows: pa.RecordBatch, group_of_row: np.ndarray, groups: int) -> list[pa.RecordBatch]:
-    """Return the rows of each group, in their order; each as a batch of its own, without the others' bytes."""
-    order = np.argsort(group_of_row, kind="stable")
-    ends = np.cumsum(np.bincount(group_of_row, minlength=groups)).tolist()
-    return [_taken(rows, order[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+def in_groups(rows: pa.RecordBatch, group_of_row: np.ndarray, groups: int) -> tuple[pa.RecordBatch, list[int]]:
+    """Return all rows, those of a group behind one another in their order, and where each group ends."""
+    ends: list[int] = np.cumsum(np.bincount(group_of_row, minlength=groups)).tolist()
+    return _taken(rows, np.argsort(group_of_row, kind="stable")), ends
 
 
 def _taken(rows: pa.RecordBatch, places: np.ndarray) -> pa.RecordBatch:
     try:
-        return rows.take(pa.array(places))
+        return rows.take(plain_array(places))
     except pa.ArrowNotImplementedError:  # of text views, say: there are only runs of neighbours
         runs = np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
         return pa.concat_batches([rows.slice(run[0], len(run)) for run in runs if len(run)] or [rows.slice(0, 0)])
@@ -138,7 +138,7 @@ def _named(key: str, text: str | None) -> str:
 
 def _encoded(text: str) -> str:
     # Letters of any script stay, so that folders can be read.
-    return re.sub(r"[^\w.\-]", lambda found: quote(found[0], safe=""), text)
+    return text if text.isalnum() else re.sub(r"[^\w.\-]", lambda found: quote(found[0], safe=""), text)
 
 
 def _require_text(field: pa.Field) -> None:

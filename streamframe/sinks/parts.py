@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ from streamframe.plan.checkpoint import Checkpoint
 from streamframe.plan.context import InOrder, RunContext
 from streamframe.sinks.layout import Layout
 from streamframe.sinks.manifest import FileEntry
+from streamframe.sinks.small_files import SmallFiles, is_small, least_room
 
 _ENCODERS_PER_BUDGET = 4
 # Closing a file waits for the disk, which is worth a hand-over.
@@ -70,15 +71,18 @@ class Parts:
         self._share_bytes = context.options.memory_bytes // _ENCODERS_PER_BUDGET
         # An upload or a compressor may keep a good deal in memory, so fewer are open at once.
         open_bytes = directory.file_bytes + encoding.open_bytes(schema)
+        # What takes more than its share tells so itself.
+        self._many_at_once = encoding.many_at_once and open_bytes <= self._share_bytes
         self.max_open = max(1, min(layout.max_open_files, self._share_bytes // open_bytes))
         self._hold = context.hold()
+        self.entries: list[FileEntry] = []
         self._closing: InOrder[_Complete] = context.in_order(self._closed)
+        self._small = SmallFiles(directory, encoding, schema, context, self.entries.extend)
         # Those that others see to, the oldest first.
         self._ending: deque[_Part] = deque()
-        self._ratio = _UNKNOWN_RATIO
+        self._ratio, self._measured = _UNKNOWN_RATIO, False
         # In files that are full, those of runs before as well.
         self._full_bytes = kept_bytes
-        self.entries: list[FileEntry] = []
         self._positioned = layout.resume and not layout.partition_by
         self.position: Checkpoint | None = None
 
@@ -90,6 +94,8 @@ class Parts:
         """Write rows behind the others of their folder."""
         part = self._part(folder)
         given = rows.num_rows
+        if not self._measured and self._layout.max_file_bytes is not None:
+            self._ratio = max(self._ratio, least_room(rows) / max(rows.nbytes, 1))
         while rows.num_rows:
             fit = self._fit(part, rows)
             part.write(rows if fit >= rows.num_rows else compacted(rows.slice(0, fit)))
@@ -100,6 +106,27 @@ class Parts:
                     part = self._part(folder)
         self._stay_within_share()
         self._closing.put_done()
+
+    def write_whole(self, folders: Sequence[str], rows: pa.RecordBatch, ends: Sequence[int]) -> None:
+        """Write rows of many folders, those of each up to its end: they get no others before `finish`."""
+        names: list[str] = []
+        first = start = 0
+        # Of each by itself, Arrow takes longer to tell than to write it.
+        row_bytes = rows.nbytes / max(rows.num_rows, 1)
+        for place, (folder, end) in enumerate(zip(folders, ends, strict=True), 1):
+            small = self._is_small(folder, rows.slice(start, end - start), row_bytes)
+            if small:
+                names.append(self._new_name(folder))
+            if names and (not small or place == len(folders)):
+                last = first + len(names)
+                begin = ends[first - 1] if first else 0
+                places = [each - begin for each in ends[first:last]]
+                self._small.write(names, rows.slice(begin, places[-1]), places)
+                names = []
+            if not small:
+                self.write(folder, compacted(rows.slice(start, end - start)))
+                first = place
+            start = end
 
     def begin(self, folder: str) -> None:
         """Begin a file, which may get no rows."""
@@ -114,6 +141,7 @@ class Parts:
         for folder in list(self._open):
             self._close(folder)
         self._closing.finish()
+        self._small.finish()
 
     def settle(self) -> None:
         """Wait until those that are full are complete."""
@@ -121,6 +149,7 @@ class Parts:
 
     def abort(self) -> None:
         """Give up; nothing waits and no file is open afterwards."""
+        self._small.abort()
         self._closing.abort()
         while self._open or self._ending:
             part = self._open.popitem()[1] if self._open else self._ending.pop()
@@ -131,6 +160,14 @@ class Parts:
             finally:
                 part.file.abort()
         self._hold.resize(0)
+
+    def _is_small(self, folder: str, rows: pa.RecordBatch, row_bytes: float) -> bool:
+        if folder in self._open or not self._many_at_once:
+            return False
+        most_rows = self._layout.max_rows_per_file
+        if most_rows is not None and rows.num_rows > most_rows:
+            return False
+        return is_small(rows, rows.num_rows * row_bytes, self._layout.max_file_bytes)
 
     def _part(self, folder: str) -> _Part:
         part = self._open.get(folder)
@@ -175,6 +212,7 @@ class Parts:
         if most is None or part.expected_bytes(self._ratio) < _FULL * most:
             return False
         self._ratio = max(part.measured(), self._ratio / _RATIO_STEP, _LEAST_RATIO)
+        self._measured = True
         return part.file.tell() + part.encoder.end_bytes >= _FULL * most
 
     def _stay_within_share(self) -> None:

@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from streamframe.errors import EmptyFileError, PlanError, StreamError
 from streamframe.expr import Expr
-from streamframe.expr.plain_scalars import plain_scalar
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.io.location import Location
 from streamframe.io.locations import Paths
 from streamframe.io.written_keys import written_keys
+from streamframe.plain_values import plain_scalar
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Scan
 from streamframe.plan.source import BlockReader, OpenSource, Source, SourceFact, fact_column, fact_type

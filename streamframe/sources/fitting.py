@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streamframe.errors import DecodeError
+from streamframe.plain_values import plain_scalar
 from streamframe.plan.source import BlockReader, Decoded
 from streamframe.schema import dtype_name
 from streamframe.sources.wrapped import RowsBefore, WrappedReader
@@ -49,7 +50,7 @@ class Fit:
             return pa.repeat(self.constants[field.name], data.num_rows)
         if field.name == self.row_column:
             if made.places is not None:
-                return pc.add(made.places, pa.scalar(rows_before + 1))
+                return pc.add(made.places, plain_scalar(rows_before + 1))
             return pa.arange(rows_before + 1, rows_before + data.num_rows + 1)
         if field.name not in data.schema.names:
             return pa.nulls(data.num_rows, field.type)

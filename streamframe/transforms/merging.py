@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streamframe.batch import held_bytes
+from streamframe.plain_values import plain_array, plain_scalar
 from streamframe.plan.context import RunContext, Spill
 from streamframe.transforms.hashing import row_hashes
 from streamframe.transforms.partials import FIRST, Layout, alike
@@ -122,7 +123,7 @@ class Merging:
     def _placed(self, partial: pa.RecordBatch) -> pa.RecordBatch:
         """Return a batch's partials with the places of its rows among those of all batches."""
         place = partial.schema.get_field_index(FIRST)
-        first = pc.add(partial.column(place), pa.scalar(self._added << 32))
+        first = pc.add(partial.column(place), plain_scalar(self._added << 32))
         self._added += 1
         return partial.set_column(place, FIRST, first)
 
@@ -149,7 +150,7 @@ class Merging:
         for number, pieces in enumerate(self._divisions):
             start, stop = int(ends[number]), int(ends[number + 1])
             if start < stop:
-                pieces.append(self._spill.write(data.take(pa.array(order[start:stop]))))
+                pieces.append(self._spill.write(data.take(plain_array(order[start:stop]))))
         self._merged, self._merged_bytes = [], 0
         self._waiting, self._waiting_bytes = [], 0
         # Made and freed on different threads, it would stay with the allocator.

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from streamframe.errors import DecodeError, SchemaError
 from streamframe.expr import Expr, evaluate_all
 from streamframe.native.groups import Groups
+from streamframe.plain_values import plain_array
 from streamframe.schema import dtype_name
 from streamframe.transforms.aggregates import Aggregate, carrier, result_field
 from streamframe.transforms.select import computed_field, output_name
@@ -129,10 +130,10 @@ class Layout:
         made = groups.reduce(wanted)
         if made is None:
             return None
-        firsts = pa.array(groups.firsts)
+        firsts = plain_array(groups.firsts)
         columns = {name: _key(key.take(firsts)) for name, key in zip(self.keys, keys, strict=True)}
         columns |= {each.name: array for each, array in zip(self.reductions, made, strict=True)}
-        columns[FIRST] = pa.array(groups.firsts.astype(np.int64))
+        columns[FIRST] = plain_array(groups.firsts.astype(np.int64))
         return pa.RecordBatch.from_pydict(columns)
 
     def _by_arrow(self, values: Sequence[pa.Array], rows: int, start: int) -> pa.RecordBatch:
@@ -152,7 +153,7 @@ class Layout:
             options = pc.CountOptions("only_valid") if each.function == "count" else None
             steps.append((each.name, each.function, options, each.name))
         if self.keys:
-            columns[FIRST] = pa.array(np.arange(start, start + rows))
+            columns[FIRST] = pa.arange(start, start + rows)
             steps.append((FIRST, "min", None, FIRST))
         # Acero counts no rows where there is no column.
         columns = columns or {"rows": pa.nulls(rows)}
@@ -190,7 +191,7 @@ class Layout:
         made = groups.reduce([(function, columns[name]) for name, function in functions.items()])
         if made is None:
             return None
-        firsts = pa.array(groups.firsts)
+        firsts = plain_array(groups.firsts)
         taken = {key: columns[key].take(firsts) for key in self.keys}
         return pa.RecordBatch.from_pydict({**taken, **dict(zip(functions, made, strict=True))})
 

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from streamframe.batch import Marked
+from streamframe.plain_values import plain_array
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Columns, Rows, Transform
 
@@ -47,7 +48,7 @@ class Sample(Transform):
         (stream,) = streams
         seen = context.start.step(context.step)
         for data, mark in stream:
-            kept = data.filter(pa.array(self._kept(seen, data.num_rows)))
+            kept = data.filter(plain_array(self._kept(seen, data.num_rows)))
             seen += data.num_rows
             if kept.num_rows:
                 yield Marked(kept, mark.at_step(context.step, seen))

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from streamframe.batch import Marked, compacted, held_bytes
 from streamframe.errors import BudgetError
+from streamframe.plain_values import plain_array
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Columns, Rows, Transform
 from streamframe.plan.quantities import human_bytes
@@ -85,7 +86,7 @@ class Shuffle(Transform):
         rows = pa.concat_batches(pieces)
         # Sorted random numbers, as those are the same in every version of numpy.
         numbers = np.random.Philox(key=[self.seed, window]).random_raw(rows.num_rows)
-        return rows.take(pa.array(np.argsort(numbers, kind="stable")))
+        return rows.take(plain_array(np.argsort(numbers, kind="stable")))
 
     def _require_room(self, held: int, context: RunContext) -> None:
         memory = context.options.memory_bytes

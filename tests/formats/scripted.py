@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from streamframe.batch import Marked
 from streamframe.formats.base import FileFormat, OpenFile
+from streamframe.formats.text_encoder import TextWriter
 from streamframe.io.location import Location
 from streamframe.io.ranged import RangedFile
 from streamframe.io.stream import ByteStream
@@ -96,6 +97,11 @@ def open_file(
 ) -> OpenFile:
     location = source if isinstance(source, Location) else scripted(source)
     return file_format.open(location, expected=expected, block_bytes=block_bytes)
+
+
+def text_of(writer: TextWriter, *batches: pa.RecordBatch) -> bytes:
+    """Return what is written of batches, behind the head."""
+    return b"".join(text for batch in batches for text in writer.pieces(batch, [batch.num_rows]))
 
 
 def read_table(

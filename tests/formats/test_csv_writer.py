@@ -12,7 +12,7 @@ import streamframe as sf
 from streamframe.errors import PlanError, SchemaError
 from streamframe.formats.csv import CsvFormat, CsvStyle, CsvWriter
 from streamframe.io.locations import paths
-from tests.formats.scripted import read_table
+from tests.formats.scripted import read_table, text_of
 
 BATCH = pa.RecordBatch.from_pydict(
     {
@@ -26,7 +26,7 @@ BATCH = pa.RecordBatch.from_pydict(
 
 def test_text_nulls_and_names_survive_the_way_out_and_back():
     writer = CsvWriter(BATCH.schema)
-    text = writer.head + writer.encode(BATCH) + writer.encode(BATCH)
+    text = writer.head + text_of(writer, BATCH, BATCH)
     table = read_table(CsvFormat(dtype={"when": pa.timestamp("s", "UTC")}), text)
     assert table.equals(pa.Table.from_batches([BATCH, BATCH]))
 
@@ -58,7 +58,7 @@ def test_decimals_and_categories_are_written_as_their_values():
     batch = pa.RecordBatch.from_pydict(
         {"d": [decimal.Decimal("1.50")], "c": pa.array(["x"]).dictionary_encode(), "t": pa.array([b"raw"])}
     )
-    assert CsvWriter(batch.schema, header=False).encode(batch) == b'1.50,"x","raw"\n'
+    assert text_of(CsvWriter(batch.schema, header=False), batch) == b'1.50,"x","raw"\n'
 
 
 def test_no_columns_at_all_are_refused():
@@ -83,14 +83,14 @@ def test_a_null_that_is_alone_in_its_line_is_a_record_all_the_same(values):
     """An empty line would be passed over by every reader, and the row lost."""
     batch = pa.RecordBatch.from_pydict({"a": values})
     writer = CsvWriter(batch.schema)
-    written = writer.head + writer.encode(batch)
+    written = writer.head + text_of(writer, batch)
     assert read_table(CsvFormat(), written.decode()).to_pydict() == {"a": values}
 
 
 def test_bytes_that_are_no_text_are_told_with_their_column():
     batch = pa.RecordBatch.from_pydict({"n": [1], "raw": [b"\xff"]})
     with pytest.raises(SchemaError, match="column 'raw' holds bytes that are no text"):
-        CsvWriter(batch.schema).encode(batch)
+        text_of(CsvWriter(batch.schema), batch)
 
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.tsv.gz"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streamframe.errors import PlanError, SchemaError
 from streamframe.formats.ndjson import NdjsonEncoding, NdjsonFormat, NdjsonWriter
-from tests.formats.scripted import read_table
+from tests.formats.scripted import read_table, text_of
 
 DAY = datetime.datetime(2013, 1, 1, 5)
 LATE = datetime.datetime(2013, 7, 1, 5, 0, 0, 250_000, tzinfo=datetime.UTC)
@@ -21,7 +21,7 @@ LATE = datetime.datetime(2013, 7, 1, 5, 0, 0, 250_000, tzinfo=datetime.UTC)
 
 def values(array: pa.Array) -> list[object]:
     batch = pa.RecordBatch.from_arrays([array], ["a"])
-    return [json.loads(line)["a"] for line in NdjsonWriter(batch.schema).encode(batch).splitlines()]
+    return [json.loads(line)["a"] for line in text_of(NdjsonWriter(batch.schema), batch).splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_every_type_is_json_also_in_a_slice(array, expected):
 
 def test_whole_floats_stay_floats():
     batch = pa.RecordBatch.from_pydict({"a": [1.0, -0.0, 1e16, 1e-7, 123456789.0]})
-    written = NdjsonWriter(batch.schema).encode(batch)
+    written = text_of(NdjsonWriter(batch.schema), batch)
     assert written.split()[0] == b'{"a":1.0}'
     assert read_table(NdjsonFormat(), written).to_pydict() == batch.to_pydict()
 
@@ -132,6 +132,6 @@ def tables(draw):
 @given(tables(), st.integers(1, 3))
 def test_what_is_written_reads_back_as_it_was(table, rows):
     writer = NdjsonWriter(table.schema)
-    text = b"".join(writer.encode(batch) for batch in table.to_batches(max_chunksize=rows))
+    text = text_of(writer, *table.to_batches(max_chunksize=rows))
     dtype = dict(zip(table.schema.names, table.schema.types, strict=True))
     assert read_table(NdjsonFormat(dtype=dtype), text, expected=table.schema).equals(table)

@@ -1,4 +1,4 @@
-"""A file of few rows is written by Arrow, and holds what a larger one would."""
+"""A file of few rows is made in one go, and holds what a larger one would."""
 
 from __future__ import annotations
 

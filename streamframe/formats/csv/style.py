@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from streamframe.errors import PlanError
 from streamframe.formats.csv.dialect import Dialect
+from streamframe.plain_values import plain_texts, text_scalar
 
 Quoting = Literal["needed", "all", "none"]
 _CHOICES = {
@@ -57,7 +58,7 @@ class CsvStyle:
         start = b"\xef\xbb\xbf" if self.encoding == "utf-8-sig" else b""
         if not header:
             return start
-        texts = pa.array(names, pa.large_string())
+        texts = plain_texts(names).cast(pa.large_string())
         texts = guarded(texts) if self.formula_guard else texts
         if self.quoting == "none":
             for name in texts.to_pylist():
@@ -120,7 +121,7 @@ def joined(batch: pa.RecordBatch, style: CsvStyle, null: str) -> bytes:
         text = as_text(column)
         if style.quoting == "all" or is_text(column.type):
             text = quoted(text, style.quotechar)
-        columns.append(pc.fill_null(text, null))
+        columns.append(pc.coalesce(text, text_scalar(null).cast(text.type)))
     lines = _concatenated(*columns, between=style.sep)
     ended = _concatenated(lines, style.line_terminator)
     return "".join(ended.to_pylist()).encode()
@@ -128,5 +129,5 @@ def joined(batch: pa.RecordBatch, style: CsvStyle, null: str) -> bytes:
 
 def _concatenated(*texts: pa.Array | str, between: str = "") -> pa.Array:
     # Arrow joins only what is of one type.
-    typed = [pa.scalar(text, pa.large_string()) if isinstance(text, str) else text for text in (*texts, between)]
+    typed = [text_scalar(text).cast(pa.large_string()) if isinstance(text, str) else text for text in (*texts, between)]
     return pc.binary_join_element_wise(*typed)

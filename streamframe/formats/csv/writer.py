@@ -9,7 +9,9 @@ without (see `zoned_text`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
@@ -19,7 +21,7 @@ from streamframe.errors import PlanError, SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.formats.csv.style import CsvStyle, as_text, guarded, is_text, joined
 from streamframe.formats.csv.zoned import zoned_text
-from streamframe.formats.text_encoder import TextEncoder
+from streamframe.formats.text_encoder import TextEncoder, small_texts
 from streamframe.io.compressing import held_bytes, suffix_of
 from streamframe.io.compression import checked_compression
 from streamframe.native.kernels import library
@@ -52,7 +54,7 @@ class CsvWriter:
     >>> import pyarrow as pa
     >>> batch = pa.RecordBatch.from_pydict({"a": [1, None], "b": ["x", "NA"]})
     >>> writer = CsvWriter(batch.schema)
-    >>> writer.head, writer.encode(batch)
+    >>> writer.head, b"".join(writer.pieces(batch, [2]))
     (b'"a","b"\n', b'1,"x"\n,"NA"\n')
     """
 
@@ -78,17 +80,25 @@ class CsvWriter:
         self._zoned = [i for i, each in enumerate(schema) if pa.types.is_timestamp(each.type) and each.type.tz]
         self._guarded = [i for i, each in enumerate(schema) if self._style.formula_guard and is_text(each.type)]
 
-    def encode(self, batch: pa.RecordBatch) -> bytes:
-        """Return the text of one batch."""
-        sink = pa.BufferOutputStream()
+    def pieces(self, batch: pa.RecordBatch, ends: Sequence[int]) -> Iterator[bytes | pa.Buffer]:
+        """Return the text of the first rows, of those behind them, and so on, up to each of `ends`."""
+        if not ends or not batch.num_rows:
+            return iter([b""] * len(ends))
         try:
             for i in self._zoned:
                 batch = batch.set_column(i, batch.schema.names[i], zoned_text(batch.column(i)))
             for i in self._guarded:
                 batch = batch.set_column(i, batch.schema.names[i], guarded(as_text(batch.column(i))))
-            by_kernel = self._by_kernel(batch)
-            if by_kernel is not None:
-                return by_kernel
+            by_kernel = self._by_kernel(batch, ends)
+        except pa.ArrowInvalid as error:
+            raise _not_text(batch, error) from error
+        if by_kernel is not None:
+            return iter(by_kernel)
+        return (self._by_arrow(batch.slice(start, end - start)) for start, end in pairwise([0, *ends]))
+
+    def _by_arrow(self, batch: pa.RecordBatch) -> bytes | pa.Buffer:
+        sink = pa.BufferOutputStream()
+        try:
             if self._style.quotechar != '"' and self._style.quoting != "none":
                 return joined(batch, self._style, self._null)
             pacsv.write_csv(batch, sink, self._options)
@@ -96,11 +106,10 @@ class CsvWriter:
             if "structural characters" in str(error):
                 raise _needs_quotes(batch, self._options) from error
             raise _not_text(batch, error) from error
-        text: bytes = sink.getvalue().to_pybytes()
-        return text
+        return sink.getvalue()
 
-    def _by_kernel(self, batch: pa.RecordBatch) -> bytes | None:
-        """Return the text as Arrow would write it; None if that takes Arrow."""
+    def _by_kernel(self, batch: pa.RecordBatch, ends: Sequence[int]) -> list[pa.Buffer] | None:
+        """Return the texts as Arrow would write them; None if that takes Arrow."""
         if self._style.quoting == "none" or library() is None:
             return None
         quoted = [self._style.quoting == "all" or is_text(each.type) for each in batch.columns]
@@ -108,7 +117,7 @@ class CsvWriter:
             columns = [_plain(each) for each in batch.columns]
         except pa.ArrowNotImplementedError:
             return None
-        return self._text.of(columns, quoted, batch.num_rows)
+        return self._text.of(columns, quoted, ends)
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,7 @@ class CsvEncoding(FileEncoding):
     """How batches are written down as CSV; `header` and `style` are those of `CsvWriter`."""
 
     name: ClassVar[str] = "csv"
+    many_at_once: ClassVar[bool] = True
 
     header: bool = True
     style: CsvStyle = field(default_factory=CsvStyle)
@@ -139,8 +149,15 @@ class CsvEncoding(FileEncoding):
         return held_bytes(self.compression, "", self.level)
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
-        writer = CsvWriter(schema, header=self.header, style=self.style)
-        return TextEncoder(file, context, writer, self.compression, self.level)
+        return TextEncoder(file, context, self._writer(schema), self.compression, self.level)
+
+    def small_files(
+        self, schema: pa.Schema, rows: pa.RecordBatch, ends: Sequence[int], labels: Sequence[str]
+    ) -> Iterator[bytes | pa.Buffer]:
+        return small_texts(self._writer(schema), rows, ends, self.compression, self.level)
+
+    def _writer(self, schema: pa.Schema) -> CsvWriter:
+        return CsvWriter(schema, header=self.header, style=self.style)
 
 
 def _plain(column: pa.Array) -> pa.Array:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from streamframe.plain_values import plain_scalar, plain_texts, text_scalar
+
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -25,11 +27,13 @@ def zoned_text(times: pa.TimestampArray) -> pa.StringArray:
     kind = times.type
     utc = times.cast(pa.timestamp(kind.unit))
     if kind.tz == "UTC":
-        return pc.binary_join_element_wise(utc.cast(pa.string()), "Z", "")
+        return pc.binary_join_element_wise(utc.cast(pa.string()), text_scalar("Z"), text_scalar(""))
     local = pc.local_timestamp(times)
-    offsets = pc.divide(pc.subtract(local, utc).cast(pa.int64()), _PER_SECOND[kind.unit]).dictionary_encode()
-    suffixes = pa.array([_offset(seconds) for seconds in offsets.dictionary.to_pylist()], pa.string())
-    return pc.binary_join_element_wise(local.cast(pa.string()), suffixes.take(offsets.indices), "")
+    offsets = pc.divide(
+        pc.subtract(local, utc).cast(pa.int64()), plain_scalar(_PER_SECOND[kind.unit])
+    ).dictionary_encode()
+    suffixes = plain_texts([_offset(seconds) for seconds in offsets.dictionary.to_pylist()])
+    return pc.binary_join_element_wise(local.cast(pa.string()), suffixes.take(offsets.indices), text_scalar(""))
 
 
 def _offset(seconds: int) -> str:

@@ -7,7 +7,10 @@ the file format demands. An aborted file gets no end: nobody takes it for a comp
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import ClassVar
 
@@ -36,6 +39,7 @@ class IpcEncoding(FileEncoding):
     compression: str | None = None
     stream: bool | None = None
     name: ClassVar[str] = "ipc"
+    many_at_once: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.compression is not None and self.compression not in COMPRESSIONS:
@@ -62,6 +66,19 @@ class IpcEncoding(FileEncoding):
             # There is no column that would tell how many rows there were.
             raise SchemaError("there are no columns to write", source=file.label, hint="select at least one.")
         return _IpcEncoder(file, schema, context, self.compression, self._is_stream(suffix))
+
+    def small_files(
+        self, schema: pa.Schema, rows: pa.RecordBatch, ends: Sequence[int], labels: Sequence[str]
+    ) -> Iterator[bytes | pa.Buffer]:
+        options = pa.ipc.IpcWriteOptions(compression=self.compression, emit_dictionary_deltas=True)
+        for label, (start, end) in zip(labels, pairwise([0, *ends]), strict=True):
+            sink = pa.BufferOutputStream()
+            begin = pa.ipc.new_stream if self.stream else pa.ipc.new_file
+            # A copy: of a slice, Arrow writes what lies behind it as well, up to 64 bytes of other files' rows.
+            piece = pa.concat_batches([rows.slice(start, end - start)])
+            with _telling(label), begin(sink, schema, options=options) as writer:
+                writer.write_batch(piece)
+            yield sink.getvalue()
 
     def _is_stream(self, suffix: str) -> bool:
         return suffix == STREAM_SUFFIX if self.stream is None else self.stream
@@ -99,19 +116,13 @@ class _IpcEncoder(Encoder):
 
     def flush(self) -> None:
         batches, self._waiting = self._waiting, []
-        try:
+        with _telling(self._label):
             # Several batches are joined by a copy; one is written from where it is.
             for batch in [pa.concat_batches(batches)] if len(batches) > 1 else batches:
                 pieces = max(1, batch.nbytes // self._target_bytes, batch.num_rows // MAX_BATCH_ROWS)
                 rows = -(-batch.num_rows // pieces)
                 for start in range(0, batch.num_rows, rows or 1):
                     self._writer.write_batch(self._with_grown_dictionaries(batch.slice(start, rows)))
-        except pa.ArrowException as error:
-            raise SchemaError(
-                f"Arrow IPC cannot hold these rows: {first_line(error)}",
-                source=self._label,
-                hint="cast the dictionaries ('category') among the columns, or write them with stream=True.",
-            ) from error
         self._waiting_bytes = self._waiting_rows = 0
         self._hold.resize(0)
 
@@ -132,3 +143,16 @@ class _IpcEncoder(Encoder):
             column = pa.chunked_array([none, column]).unify_dictionaries().chunk(1)
         self._dictionaries[index] = column.dictionary
         return column
+
+
+@contextlib.contextmanager
+def _telling(label: str) -> Iterator[None]:
+    """Say of which file Arrow tells that it cannot hold some rows."""
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise SchemaError(
+            f"Arrow IPC cannot hold these rows: {first_line(error)}",
+            source=label,
+            hint="cast the dictionaries ('category') among the columns, or write them with stream=True.",
+        ) from error

@@ -15,7 +15,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from streamframe.native.text import JsonColumn
+from streamframe.plain_values import numbers_of, plain_array, plain_scalar, text_scalar
 from streamframe.schema import is_text
+
+_NOTHING = text_scalar("")
 
 
 class Text(NamedTuple):
@@ -30,7 +34,7 @@ class Text(NamedTuple):
         """The texts with what stands around them."""
         if not self.opening:
             return self.inner
-        return pc.binary_join_element_wise(self.opening, self.inner, self.closing, "")
+        return pc.binary_join_element_wise(text_scalar(self.opening), self.inner, text_scalar(self.closing), _NOTHING)
 
 
 def object_text(names: Sequence[str], columns: Sequence[pa.Array], *, end: str = "}") -> pa.Array:
@@ -41,12 +45,26 @@ def object_text(names: Sequence[str], columns: Sequence[pa.Array], *, end: str =
         text = json_text(column)
         before += f"{json.dumps(name, ensure_ascii=False)}:"
         if text.inner.null_count:
-            pieces += [pa.scalar(before), text.whole]
+            pieces += [text_scalar(before), text.whole]
             before = ","
         else:
-            pieces += [pa.scalar(before + text.opening), text.inner]
+            pieces += [text_scalar(before + text.opening), text.inner]
             before = text.closing + ","
-    return _joined(*pieces, pa.scalar(before.removesuffix(",") + end))
+    return _joined(*pieces, text_scalar(before.removesuffix(",") + end))
+
+
+def json_column(array: pa.Array) -> JsonColumn:
+    """Return what the kernel writes the JSON text of every value from; raises as `json_text` does."""
+    if is_text(array.type):
+        return JsonColumn(_text(array), "escaped", '"', '"')
+    if pa.types.is_integer(array.type):
+        return JsonColumn(array)
+    if pa.types.is_floating(array.type):
+        return JsonColumn(_text(array.cast(pa.float32()) if pa.types.is_float16(array.type) else array), "float")
+    if pa.types.is_timestamp(array.type):
+        return JsonColumn(_utc_text(array), "time", '"', _zone(array.type) + '"')
+    text = json_text(array)
+    return JsonColumn(text.inner, "as it is", text.opening, text.closing)
 
 
 def json_text(array: pa.Array) -> Text:
@@ -100,16 +118,22 @@ def _float(array: pa.Array) -> Text:
     if pc.any(whole).as_py():
         # Arrow writes 1.0 as "1", which would read back as an integer.
         bare = pc.and_(whole, pc.invert(pc.match_substring(text, "e")))
-        text = pc.binary_join_element_wise(text, pc.if_else(bare, ".0", ""), "")
+        text = pc.binary_join_element_wise(text, pc.if_else(bare, text_scalar(".0"), _NOTHING), _NOTHING)
     finite = pc.is_finite(array)
-    return Text(text if pc.all(finite).as_py() else pc.if_else(finite, text, pa.scalar(None, pa.string())))
+    return Text(text if pc.all(finite).as_py() else pc.if_else(finite, text, pa.nulls(1, pa.string())[0]))
 
 
 def _timestamp(array: pa.Array) -> Text:
+    return Text(pc.replace_substring(_utc_text(array), " ", "T", max_replacements=1), '"', _zone(array.type) + '"')
+
+
+def _utc_text(array: pa.Array) -> pa.Array:
     # An instant is the same in UTC; only that needs no knowledge of zones.
-    text = _text(array.view(pa.timestamp(array.type.unit)))
-    zone = "" if array.type.tz is None else "Z"
-    return Text(pc.replace_substring(text, " ", "T", max_replacements=1), '"', f'{zone}"')
+    return _text(array.view(pa.timestamp(array.type.unit)))
+
+
+def _zone(kind: pa.TimestampType) -> str:
+    return "" if kind.tz is None else "Z"
 
 
 def _duration(array: pa.Array) -> Text:
@@ -123,18 +147,18 @@ def _base64(array: pa.Array) -> Text:
 
 def _list(array: pa.Array) -> Text:
     # Of a slice, Arrow's offsets count from the start of what was sliced, and null lists may have items.
-    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+    lengths = numbers_of(pc.coalesce(pc.list_value_length(array), plain_scalar(0)))
     return Text(_lists(array, lengths, json_text(array.flatten()).whole), "[", "]")
 
 
 def _map(array: pa.Array) -> Text:
     if pa.types.is_nested(array.type.key_type):
         raise pa.ArrowNotImplementedError(f"{array.type.key_type} as a name in an object")
-    offsets = array.offsets.to_numpy()
+    offsets = numbers_of(array.offsets)
     keys, items = (side.slice(offsets[0], offsets[-1] - offsets[0]) for side in (array.keys, array.items))
     name = json_text(keys)
     name = Text(name.inner, name.opening or '"', name.closing or '"')
-    entries = _joined(name.whole, pa.scalar(":"), json_text(items).whole)
+    entries = _joined(name.whole, text_scalar(":"), json_text(items).whole)
     return Text(_lists(array, offsets[1:] - offsets[:-1], entries), "{", "}")
 
 
@@ -143,19 +167,19 @@ def _lists(array: pa.Array, lengths: Any, items: pa.Array) -> pa.Array:
     import numpy as np
 
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    lists = pa.ListArray.from_arrays(pa.array(offsets), items.fill_null("null"))
-    return _where_valid(array, pc.binary_join(lists, ","))
+    lists = pa.ListArray.from_arrays(plain_array(offsets), pc.coalesce(items, text_scalar("null")))
+    return _where_valid(array, pc.binary_join(lists, text_scalar(",")))
 
 
 def _struct(array: pa.Array) -> Text:
     if not array.type.num_fields:
-        return Text(_where_valid(array, pa.repeat(pa.scalar("{}"), len(array))))
+        return Text(_where_valid(array, pa.repeat(text_scalar("{}"), len(array))))
     names = [field.name for field in array.type]
     return Text(_where_valid(array, object_text(names, array.flatten())))
 
 
 def _where_valid(array: pa.Array, text: pa.Array) -> pa.Array:
-    return pc.if_else(array.is_valid(), text, pa.scalar(None, pa.string())) if array.null_count else text
+    return pc.if_else(array.is_valid(), text, pa.nulls(1, pa.string())[0]) if array.null_count else text
 
 
 def _text(array: pa.Array) -> pa.Array:
@@ -163,7 +187,7 @@ def _text(array: pa.Array) -> pa.Array:
 
 
 def _joined(*pieces: pa.Array | pa.Scalar) -> pa.Array:
-    return pc.binary_join_element_wise(*pieces, "", null_handling="replace", null_replacement="null")
+    return pc.binary_join_element_wise(*pieces, _NOTHING, null_handling="replace", null_replacement="null")
 
 
 def _is_binary(kind: pa.DataType) -> bool:

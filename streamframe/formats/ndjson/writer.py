@@ -1,22 +1,28 @@
 r"""Batches to NDJSON.
 
 Rules: one object in each line, with all columns, also those that are null; lines end with ``\n``.
-The text of a column is made by Arrow for all rows at once (`text.json_text`).
+The text of a column is made by Arrow for all rows at once (`text.json_text`), but for what a kernel makes of it, which
+then writes the objects.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 
 from streamframe.errors import SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
-from streamframe.formats.ndjson.text import json_text, object_text
-from streamframe.formats.text_encoder import TextEncoder
+from streamframe.formats.ndjson.text import json_column, json_text, object_text
+from streamframe.formats.text_encoder import TextEncoder, small_texts
 from streamframe.io.compressing import held_bytes, suffix_of
 from streamframe.io.compression import checked_compression
+from streamframe.native.kernels import library
+from streamframe.native.text import JsonText
 
 if TYPE_CHECKING:
     from streamframe.io.atomic import AtomicFile
@@ -44,7 +50,7 @@ class NdjsonWriter:
     --------
     >>> import pyarrow as pa
     >>> batch = pa.RecordBatch.from_pydict({"a": [1, None], "b": [["x"], []]})
-    >>> NdjsonWriter(batch.schema).encode(batch)
+    >>> b"".join(NdjsonWriter(batch.schema).pieces(batch, [2]))
     b'{"a":1,"b":["x"]}\n{"a":null,"b":[]}\n'
     """
 
@@ -60,17 +66,22 @@ class NdjsonWriter:
                 )
             _require_writable(field)
         self._names = schema.names
+        self._text = JsonText([json.dumps(name, ensure_ascii=False) for name in schema.names])
 
     head = b""
 
-    def encode(self, batch: pa.RecordBatch) -> bytes:
-        """Return the text of one batch."""
+    def pieces(self, batch: pa.RecordBatch, ends: Sequence[int]) -> Iterator[bytes | pa.Buffer]:
+        """Return the text of the first rows, of those behind them, and so on, up to each of `ends`."""
+        if not batch.num_rows:
+            return iter([b""] * len(ends))
+        by_kernel = None if library() is None else self._text.of(list(map(json_column, batch.columns)), ends)
+        if by_kernel is not None:
+            return iter(by_kernel)
         lines = object_text(self._names, batch.columns, end="}\n")
         # The lines lie one behind another in memory: that is the text.
         _, offsets, text = lines.buffers()
-        size = memoryview(offsets).cast("i")[batch.num_rows]
-        written: bytes = text.slice(0, size).to_pybytes()
-        return written
+        at = memoryview(offsets).cast("i")
+        return (text.slice(at[start], at[end] - at[start]) for start, end in pairwise([0, *ends]))
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,7 @@ class NdjsonEncoding(FileEncoding):
     """How batches are written down as NDJSON."""
 
     name: ClassVar[str] = "ndjson"
+    many_at_once: ClassVar[bool] = True
 
     compression: str | None = "infer"
     level: int | None = None
@@ -98,6 +110,11 @@ class NdjsonEncoding(FileEncoding):
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
         return TextEncoder(file, context, NdjsonWriter(schema), self.compression, self.level)
+
+    def small_files(
+        self, schema: pa.Schema, rows: pa.RecordBatch, ends: Sequence[int], labels: Sequence[str]
+    ) -> Iterator[bytes | pa.Buffer]:
+        return small_texts(NdjsonWriter(schema), rows, ends, self.compression, self.level)
 
 
 def _require_writable(field: pa.Field) -> None:

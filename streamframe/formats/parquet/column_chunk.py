@@ -140,7 +140,7 @@ def _by_kernel(field: pa.Field, form: Form, arrays: Sequence[pa.Array], options:
     if dictionary is not None:
         made.insert(0, (_DICTIONARY_PAGE, _PLAIN, 1))
     metadata = {
-        1: i32(_physical(form)),
+        1: i32(physical_type(form)),
         2: items(thrift.I32, encodings),
         3: items(thrift.BINARY, [field.name.encode()]),
         4: i32(_CODECS[options.compression]),
@@ -172,7 +172,8 @@ def _codec(options: ChunkOptions) -> pa.Codec:
     return pa.Codec(name, options.level)
 
 
-def _physical(form: Form) -> int:
+def physical_type(form: Form) -> int:
+    """Return the number of a form's type in Parquet."""
     if form.is_text:
         return _BYTE_ARRAY
     if form.is_boolean:

@@ -2,19 +2,19 @@
 
 Rules: small row groups make a file slow to write and to read, so batches wait until they are worth
 one; what waits is held against the budget. Its columns are encoded side by side while the next one is
-gathered, and written in order into an object of ours that never seeks. A file of few rows is Arrow's as a whole: of
-each column, the kernel's call takes longer than its rows.
+gathered, and written in order into an object of ours that never seeks. A file of few rows is made in one go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from streamframe.batch import held_bytes
 from streamframe.errors import SchemaError
@@ -24,8 +24,10 @@ from streamframe.formats.parquet.column_chunk import Chunk, ChunkOptions, chunks
 from streamframe.formats.parquet.file_writer import FileFrame, FileWriter
 from streamframe.formats.parquet.options import ParquetOptions, checked_level
 from streamframe.formats.parquet.ordering import DeclaredOrder
+from streamframe.formats.parquet.small_files import kernel_for, small_files
 from streamframe.formats.wording import first_line
 from streamframe.io.atomic import AtomicFile
+from streamframe.native.parquet_small import SmallFiles
 from streamframe.plan.context import InOrder, RunContext
 
 # About a million rows of ten numbers: beyond that, neither size nor speed gains.
@@ -46,6 +48,7 @@ class ParquetEncoding(FileEncoding):
     level: int | None = None
     options: ParquetOptions = field(default_factory=ParquetOptions)
     name: ClassVar[str] = "parquet"
+    many_at_once: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "compression", checked_codec(self.compression, COMPRESSIONS, "Parquet"))
@@ -60,6 +63,19 @@ class ParquetEncoding(FileEncoding):
             # Parquet would forget how many rows there were.
             raise SchemaError("there are no columns to write", source=file.label, hint="select at least one.")
         return _ParquetEncoder(file, schema, context, self)
+
+    def small_files(
+        self, schema: pa.Schema, rows: pa.RecordBatch, ends: Sequence[int], labels: Sequence[str]
+    ) -> Iterator[bytes | pa.Buffer]:
+        prepared = _prepared(self, schema, labels[0])
+        if self.options.sorting_columns:
+            for label, (start, end) in zip(labels, pairwise([0, *ends]), strict=True):
+                DeclaredOrder(self.options.sorting_columns, label).check(rows.slice(start, end - start))
+        made = prepared.small_files(self, _without_dictionaries(rows, schema), ends)
+        for label in labels:
+            with _refusing(label):
+                file = next(made)
+            yield file
 
 
 class _ParquetEncoder(Encoder):
@@ -77,10 +93,7 @@ class _ParquetEncoder(Encoder):
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
         self._waiting_rows = 0
-        try:
-            self._for_arrow, self._frame = _prepared(encoding, schema.serialize().to_pybytes())
-        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-            raise self._cannot_hold(error) from error
+        self._prepared = _prepared(encoding, schema, self._label)
         self._encoding = encoding
         self._target = file
         self._chunk_options: list[ChunkOptions] = []
@@ -97,7 +110,7 @@ class _ParquetEncoder(Encoder):
 
     @property
     def end_bytes(self) -> int:
-        return self._frame.nbytes if self._file is None else self._file.end_bytes
+        return self._prepared.frame.nbytes if self._file is None else self._file.end_bytes
 
     def settle(self) -> None:
         self._columns.finish()
@@ -147,34 +160,23 @@ class _ParquetEncoder(Encoder):
 
     def _writer(self) -> FileWriter:
         if self._file is None:
-            self._chunk_options = [_chunk_options(self._encoding, field, self._for_arrow) for field in self._schema]
-            self._file = FileWriter(self._target, self._frame)
+            self._chunk_options = [
+                _chunk_options(self._encoding, field, self._prepared.for_arrow) for field in self._schema
+            ]
+            self._file = FileWriter(self._target, self._prepared.frame)
         return self._file
 
     def _is_small(self) -> bool:
         return self._file is None and 0 < self._waiting_bytes <= _SMALL_FILE_BYTES
 
     def _write_small(self) -> None:
-        rows = pa.Table.from_batches([_without_dictionaries(batch, self._schema) for batch in self._waiting])
-        # Not into the file itself: a writer that fails ends its file all the same.
-        sink = pa.BufferOutputStream()
-        try:
-            with pq.ParquetWriter(sink, self._schema, **self._for_arrow) as writer:
-                writer.write_table(rows, row_group_size=rows.num_rows)
-                if self._encoding.options.metadata:
-                    writer.add_key_value_metadata(dict(self._encoding.options.metadata))
-        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-            raise self._cannot_hold(error) from error
-        self._target.write(sink.getvalue())
+        rows = pa.concat_batches([_without_dictionaries(batch, self._schema) for batch in self._waiting])
+        with _refusing(self._label):
+            # Not into the file itself: a writer that fails ends its file all the same.
+            (made,) = self._prepared.small_files(self._encoding, rows, [rows.num_rows])
+        self._target.write(made)
         self._waiting.clear()
         self._hold.resize(0)
-
-    def _cannot_hold(self, error: pa.ArrowException) -> SchemaError:
-        return SchemaError(
-            f"Parquet cannot hold these columns: {first_line(error)}",
-            source=self._label,
-            hint="cast or drop the column that Parquet has no type for.",
-        )
 
     def _encoded(self, place: int, arrays: list[pa.Array], rows: int) -> _Made:
         field = self._schema.field(place)
@@ -204,16 +206,46 @@ class _Made(NamedTuple):
     rows: int
 
 
+class _Prepared(NamedTuple):
+    """What is the same in all files of an export: how Arrow is asked, what stands beside the rows, the kernel."""
+
+    for_arrow: dict[str, Any]
+    frame: FileFrame
+    kernel: SmallFiles | None
+
+    def small_files(self, encoding: ParquetEncoding, rows: pa.RecordBatch, ends: Sequence[int]) -> Iterator[pa.Buffer]:
+        """See `small_files`."""
+        return small_files(self.kernel, rows, ends, self.for_arrow, dict(encoding.options.metadata))
+
+
+def _prepared(encoding: ParquetEncoding, schema: pa.Schema, label: str) -> _Prepared:
+    with _refusing(label):
+        return _prepared_once(encoding, schema.serialize().to_pybytes())
+
+
 @lru_cache(maxsize=8)
-def _prepared(encoding: ParquetEncoding, schema: bytes) -> tuple[dict[str, Any], FileFrame]:
-    """Return the options of Arrow's writer, and what files say beside their rows: for all parts of an export."""
+def _prepared_once(encoding: ParquetEncoding, schema: bytes) -> _Prepared:
     columns = pa.ipc.read_schema(pa.py_buffer(schema))
     for_arrow: dict[str, Any] = {
         "compression": encoding.compression,
         "compression_level": encoding.level,
         **encoding.options.for_writer(columns),
     }
-    return for_arrow, FileFrame(columns, dict(encoding.options.metadata), for_arrow)
+    frame = FileFrame(columns, dict(encoding.options.metadata), for_arrow)
+    return _Prepared(for_arrow, frame, kernel_for(columns, for_arrow, encoding.options, frame))
+
+
+@contextlib.contextmanager
+def _refusing(label: str) -> Iterator[None]:
+    """Say of which file Arrow tells that Parquet has no type for a column."""
+    try:
+        yield
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+        raise SchemaError(
+            f"Parquet cannot hold these columns: {first_line(error)}",
+            source=label,
+            hint="cast or drop the column that Parquet has no type for.",
+        ) from error
 
 
 def _without_dictionaries(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -231,7 +263,7 @@ def _chunk_options(encoding: ParquetEncoding, field: pa.Field, for_arrow: dict[s
     bloom = field.name in options.bloom_filters
     if "bloom_filter_options" in told:
         told["bloom_filter_options"] = {field.name: True} if bloom else None
-    statistics = options.statistics if isinstance(options.statistics, bool) else field.name in options.statistics
+    statistics = options.has_statistics(field.name)
     # Arrow knows them by the names of leaves.
     told["write_statistics"] = statistics
     return ChunkOptions(encoding.compression or "none", encoding.level, options.page_checksums, statistics, bloom, told)

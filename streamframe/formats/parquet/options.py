@@ -33,6 +33,10 @@ class ParquetOptions:
     bloom_filters: tuple[str, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
 
+    def has_statistics(self, column: str) -> bool:
+        """Whether the bounds of a column are written."""
+        return self.statistics if isinstance(self.statistics, bool) else column in self.statistics
+
     def for_writer(self, schema: pa.Schema) -> dict[str, Any]:
         """Return these options as Arrow's writer spells them."""
         named = [*(name for name, _ in self.sorting_columns), *self.bloom_filters]

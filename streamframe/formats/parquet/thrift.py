@@ -58,8 +58,8 @@ def nested(fields: Struct | bytes) -> Typed:
     return Typed(STRUCT, fields)
 
 
-def written(fields: Struct) -> bytes:
-    """Return a struct as bytes.
+def written(fields: Struct, *, behind: int = 0) -> bytes:
+    """Return a struct as bytes; what comes behind one of its fields, if these are those of higher numbers.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def written(fields: Struct) -> bytes:
     '150a2802616200'
     """
     out = bytearray()
-    _write_struct(out, fields)
+    _write_struct(out, fields, behind)
     return bytes(out)
 
 
@@ -114,8 +114,7 @@ def _read(data: bytes, last: int | None) -> tuple[Struct, int]:
         raise ValueError("not a struct of Thrift") from error
 
 
-def _write_struct(out: bytearray, fields: Struct) -> None:
-    before = 0
+def _write_struct(out: bytearray, fields: Struct, before: int = 0) -> None:
     for number, (kind, value) in sorted(fields.items()):
         step = number - before
         if 0 < step <= _LONG_LIST:

@@ -1,9 +1,13 @@
-/* Columns to the text of CSV.
+/* Columns to the text of CSV, and of objects of JSON.
  *
- * Rule: a number is written as it is, text in quotes or not, as each column says; all else was made text before.
+ * Rules: an integer is written as it is, text in quotes or not, as each column says; all else was made text before. A row
+ * is only begun where the longest that it may be has room.
  */
 #include "scan.h"
 #include "values.h"
+
+/* What is made of a text: of CSV, quotes; of JSON, what Arrow's text of a value lacks. */
+enum spelling_of { AS_IT_IS = 0, QUOTED = 1, ESCAPED = 2, AS_FLOAT = 3, AS_TIME = 4 };
 
 /* A column to write: integers, or text with 32-bit offsets, which is of width 0. */
 struct written {
@@ -12,8 +16,9 @@ struct written {
     int64_t offset;          /* of the first row, in `validity` */
     int32_t width;
     int32_t is_signed;
-    int32_t quoted;
-    int32_t reserved;
+    int32_t spelled;
+    int32_t before_length, opening_length, closing_length;
+    const uint8_t *before, *opening, *closing; /* of JSON: the name, and what stands around what is not null */
 };
 
 struct spelling {
@@ -98,7 +103,7 @@ static inline bool is_null_at(const struct written *column, int64_t row) {
 
 /* Write rows from `progress->rows` on; `progress->at` counts the bytes. Stops with NO_ROOM before a row that may not fit. */
 int sf_csv_write(
-    const struct written *columns, int64_t count, int64_t rows, const struct spelling *spelling, uint8_t *text, int64_t room,
+    const struct spelling *spelling, const struct written *columns, int64_t count, int64_t rows, uint8_t *text, int64_t room,
     struct progress *progress) {
     int64_t fixed = spelling->end_length + SLACK;
     /* 20 digits or a sign and 19, or what stands for nothing, two quotes and what separates. */
@@ -125,11 +130,11 @@ int sf_csv_write(
                 to += spelling->null_length;
                 continue;
             }
-            if (column->width && !column->quoted) {
+            if (column->width && !column->spelled) {
                 to = put_integer(to, column, row);
                 continue;
             }
-            if (column->quoted) *to++ = spelling->quote;
+            if (column->spelled) *to++ = spelling->quote;
             if (column->width) {
                 to = put_integer(to, column, row);
             } else {
@@ -137,10 +142,105 @@ int sf_csv_write(
                 to = put_doubled(
                     to, column->text + offsets[row], column->text + offsets[row + 1], column->text + offsets[rows], spelling->quote);
             }
-            if (column->quoted) *to++ = spelling->quote;
+            if (column->spelled) *to++ = spelling->quote;
         }
         memcpy(to, spelling->end, (size_t)spelling->end_length);
         to += spelling->end_length;
+    }
+    progress->rows = rows;
+    progress->at = to - text;
+    return DONE;
+}
+
+/* The bytes that JSON wants escaped, as it has them. */
+static uint8_t *put_escaped(uint8_t *to, const uint8_t *at, const uint8_t *end) {
+    static const char SHORT_OF[] = "btn\0fr", DIGITS[] = "0123456789abcdef";
+    for (;;) {
+        const uint8_t *special = plain_until(at, end);
+        memcpy(to, at, (size_t)(special - at));
+        to += special - at;
+        if (special == end) return to;
+        const uint8_t c = *special;
+        *to++ = '\\';
+        if (c >= 0x20) {
+            *to++ = c;
+        } else if (c >= 8 && c <= 13 && c != 11) {
+            *to++ = (uint8_t)SHORT_OF[c - 8];
+        } else {
+            memcpy(to, "u00", 3);
+            to[3] = (uint8_t)DIGITS[c >> 4];
+            to[4] = (uint8_t)DIGITS[c & 15];
+            to += 5;
+        }
+        at = special + 1;
+    }
+}
+
+static uint8_t *put_some(uint8_t *to, const uint8_t *from, int64_t length) {
+    memcpy(to, from, (size_t)length);
+    return to + length;
+}
+
+/* A float has a point or an exponent, or would come back as an integer; what is none has an f or an n at its end. */
+static uint8_t *put_float(uint8_t *to, const uint8_t *text, int64_t length) {
+    if (length && (text[length - 1] == 'f' || text[length - 1] == 'n')) return put_some(to, (const uint8_t *)"null", 4);
+    to = put_some(to, text, length);
+    for (int64_t i = 0; i < length; i++) {
+        if (text[i] == '.' || text[i] == 'e') return to;
+    }
+    return put_some(to, (const uint8_t *)".0", 2);
+}
+
+static uint8_t *put_value(uint8_t *to, const struct written *column, int64_t row) {
+    if (column->width) return put_integer(to, column, row);
+    const int32_t *offsets = (const int32_t *)column->data;
+    const uint8_t *text = column->text + offsets[row];
+    const int64_t length = offsets[row + 1] - offsets[row];
+    if (column->spelled == ESCAPED) return put_escaped(to, text, text + length);
+    if (column->spelled == AS_FLOAT) return put_float(to, text, length);
+    if (column->spelled == AS_TIME) {
+        const uint8_t *space = memchr(text, ' ', (size_t)length);
+        put_some(to, text, length);
+        if (space) to[space - text] = 'T';
+        return to + length;
+    }
+    return put_some(to, text, length);
+}
+
+/* As `sf_csv_write`, objects of JSON, each in a line. */
+int sf_json_write(
+    const struct written *columns, int64_t count, int64_t rows, uint8_t *text, int64_t room, struct progress *progress) {
+    int64_t fixed = 2 + SLACK;
+    for (int64_t i = 0; i < count; i++) {
+        fixed += columns[i].before_length + columns[i].opening_length + columns[i].closing_length + 24;
+    }
+    uint8_t *to = text + progress->at;
+    for (int64_t row = progress->rows; row < rows; row++) {
+        int64_t most = fixed;
+        for (int64_t i = 0; i < count; i++) {
+            if (columns[i].width) continue;
+            const int32_t *offsets = (const int32_t *)columns[i].data;
+            const int64_t length = offsets[row + 1] - offsets[row];
+            most += columns[i].spelled == ESCAPED ? 6 * length : length;
+        }
+        if (room - (to - text) < most) {
+            progress->rows = row;
+            progress->at = to - text;
+            progress->lacking = most;
+            return NO_ROOM;
+        }
+        for (const struct written *column = columns; column < columns + count; column++) {
+            to = put_some(to, column->before, column->before_length);
+            if (is_null_at(column, row)) {
+                to = put_some(to, (const uint8_t *)"null", 4);
+                continue;
+            }
+            to = put_some(to, column->opening, column->opening_length);
+            to = put_value(to, column, row);
+            to = put_some(to, column->closing, column->closing_length);
+        }
+        memcpy(to, "}\n", 2);
+        to += 2;
     }
     progress->rows = rows;
     progress->at = to - text;
