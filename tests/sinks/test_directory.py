@@ -279,18 +279,6 @@ def test_two_exports_into_one_directory_at_once_are_refused(frame, tmp_path):
     assert os.listdir(tmp_path) == ["out"]
 
 
-def test_a_directory_that_another_export_makes_meanwhile_is_left_as_it_is(frame, tmp_path):
-    def meanwhile(batch):
-        if not (tmp_path / "out").exists() and batch["id"][0].as_py():
-            frame.limit(10).to_parquet(tmp_path / "out", mode="overwrite")
-        return batch
-
-    with pytest.raises(sf.SinkError, match="was made by somebody else meanwhile"):
-        frame.rebatch(rows=2500).map_batches(meanwhile).to_parquet(tmp_path / "out", mode="overwrite")
-    assert sf.read_parquet(tmp_path / "out").count() == 10
-    assert os.listdir(tmp_path) == ["out"]
-
-
 @pytest.mark.parametrize("name", ["note.txt", "part-00001.parquet"])
 def test_a_file_that_comes_while_an_export_appends_is_not_lost(frame, tmp_path, name):
     out = tmp_path / "out"
