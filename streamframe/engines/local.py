@@ -10,10 +10,11 @@ Rules:
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Literal, TypeVar
 
@@ -54,6 +55,9 @@ _WRITING_PER_BUDGET = 4
 
 # So few rows are in the first block or two: reading ahead would only read what nobody wants.
 _PULLED_ROWS = 10_000
+
+# A thread that was started begins at once.
+_STARTING_S = 1.0
 
 T = TypeVar("T")
 
@@ -106,6 +110,7 @@ class LocalRun:
         self._pulled: list[BlockReader] = []
         self._endings = ExitStack()
         self._beside: ThreadPoolExecutor | None = None
+        self._beside_name = f"streamframe-encode-{id(self):x}"
         self._resumes = start is not None
         self.start = Mark() if start is None else start.mark
         self.rejected = Rejected(self.start, wanted=takes_rejects)
@@ -176,7 +181,7 @@ class LocalRun:
     def in_order(self, put: Callable[[T], object], *, one_at_a_time: bool = False) -> InOrder[T]:
         """Return who does work beside this thread, on which `put` then takes the results, in order."""
         if self._beside is None:
-            self._beside = ThreadPoolExecutor(self.options.worker_count, thread_name_prefix="streamframe-encode")
+            self._beside = ThreadPoolExecutor(self.options.worker_count, thread_name_prefix=self._beside_name)
         room_bytes = self.options.memory_bytes // _WRITING_PER_BUDGET
         return InOrder(self._beside, self.hold(), room_bytes, put, one_at_a_time=one_at_a_time)
 
@@ -264,6 +269,10 @@ class LocalRun:
             # A sink has work under way when the last batch has come.
             if self._beside is not None:
                 self._beside.shutdown(cancel_futures=True)
+                # Ctrl-C while the pool was starting a thread: it does not know that one.
+                for thread in threading.enumerate():
+                    if thread.name.startswith(self._beside_name):
+                        _joined(thread)
 
     def _close_sources(self) -> None:
         try:
@@ -443,6 +452,16 @@ def _with_steps(stream: Iterator[Marked], steps: Sequence[Apply]) -> Iterator[Ma
         for step in steps:
             data = step(data)
         yield Marked(data, mark)
+
+
+def _joined(thread: threading.Thread) -> None:
+    """Wait for the end of a thread that may not have begun; not for ever, as Ctrl-C may have come before it could."""
+    until_s = time.monotonic() + _STARTING_S
+    while time.monotonic() < until_s:
+        with suppress(RuntimeError):
+            return thread.join()
+        time.sleep(0.001)
+    return None
 
 
 def _chained(first: Marked, rest: Iterator[Marked]) -> Iterator[Marked]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import io
+import linecache
 import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -71,6 +73,34 @@ def test_what_is_dropped_ends_its_threads_without_the_collector():
         assert not any(each.is_alive() for each in encoding)
     finally:
         gc.enable()
+
+
+def test_ctrl_c_while_a_thread_is_started_leaves_none(tmp_path):
+    """The pool has not taken note of it yet, so that it does not wait for its end."""
+
+    def trace(frame, event, arg):
+        code = frame.f_code
+        if (
+            code.co_name != "start"
+            or code.co_filename != threading.__file__
+            or "encode" not in frame.f_locals["self"].name
+        ):
+            return None
+        if event == "line" and "_started.wait" in linecache.getline(code.co_filename, frame.f_lineno):
+            sys.settrace(before)
+            raise KeyboardInterrupt
+        return trace
+
+    many = pa.record_batch({"n": range(500_000), "t": [f"{number} is a text" for number in range(500_000)]})
+    before = sys.gettrace()
+    with pytest.raises(KeyboardInterrupt):
+        sys.settrace(trace)
+        try:
+            sf.from_arrow(many).to_csv(tmp_path / "a.csv")
+        finally:
+            sys.settrace(before)
+    assert [thread.name for thread in threading.enumerate() if "encode" in thread.name] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_repr_tells_what_it_is_and_starts_nothing():
