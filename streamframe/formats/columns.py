@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import pyarrow as pa
 
 from streamframe.errors import SchemaError
+from streamframe.warn import warn
 
 
 def require_unique(schema: pa.Schema, label: str) -> None:
@@ -27,11 +26,9 @@ def require_columns(found: pa.Schema, expected: pa.Schema, label: str) -> None:
     added = [name for name in found.names if name not in known]
     if added:
         others = f" and {len(added) - 1:,} more" if len(added) > 1 else ""
-        warnings.warn(
+        warn(
             f"{label} has a column {added[0]!r}{others}, which the first file does not have; it is left out: "
-            'pass schema="union" to have it',
-            UserWarning,
-            stacklevel=2,
+            'pass schema="union" to have it'
         )
     for field in expected:
         if field.name not in names:

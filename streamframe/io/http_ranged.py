@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from streamframe.io.http_options import HttpOptions
 from streamframe.io.http_range_requests import PinnedVersion, RangeRequests
 from streamframe.io.ranged import Put, RangedFile, RangeIgnoredWarning, at_once, gathered, parts
 from streamframe.io.retry import Attempts, Trouble
+from streamframe.warn import warn
 
 # As many as a browser makes to one host. A request waits mostly for its first byte.
 _PARALLEL_RANGES = 6
@@ -100,10 +100,9 @@ class HttpRangedFile(RangedFile):
             if isinstance(found, PinnedVersion):
                 self._bytes_read += len(found.tail)
                 return found
-            warnings.warn(
+            warn(
                 f"{self.label} does not serve ranges: the whole file is downloaded to a temporary file first",
                 RangeIgnoredWarning,
-                stacklevel=2,
             )
         else:
             # Only the whole file can be held against it.

@@ -72,7 +72,7 @@ class SmallColumn(NamedTuple):
     path: bytes
 
 
-class SmallFiles(NamedTuple):
+class SmallParquet(NamedTuple):
     """What is the same in all files.
 
     Attributes

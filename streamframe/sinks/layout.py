@@ -12,9 +12,9 @@ from streamframe.io.directories import is_directory
 from streamframe.options import parse_bytes
 
 MAX_OPEN_FILES = 64
-# A run that goes on writes one file again, or a few that were under way: an eighth of what was complete. Smaller files
-# make a large directory slow to list and to open, and smaller ones yet are not worth a row group.
-_RESUMABLE_SHARE = 8
+# A run that goes on writes one file again, or two, of which the disk had not told; each is a sixteenth of what is done.
+# Smaller files make a large directory slow to list and to open, and smaller ones yet are not worth a row group.
+_RESUMABLE_SHARE = 16
 _LEAST_RESUMABLE_FILE_BYTES = 8 << 20
 _RESUMABLE_FILE_BYTES = 64 << 20
 

@@ -17,6 +17,7 @@ import contextlib
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -109,24 +110,15 @@ class Parts:
 
     def write_whole(self, folders: Sequence[str], rows: pa.RecordBatch, ends: Sequence[int]) -> None:
         """Write rows of many folders, those of each up to its end: they get no others before `finish`."""
-        names: list[str] = []
-        first = start = 0
         # Of each by itself, Arrow takes longer to tell than to write it.
         row_bytes = rows.nbytes / max(rows.num_rows, 1)
-        for place, (folder, end) in enumerate(zip(folders, ends, strict=True), 1):
-            small = self._is_small(folder, rows.slice(start, end - start), row_bytes)
-            if small:
-                names.append(self._new_name(folder))
-            if names and (not small or place == len(folders)):
-                last = first + len(names)
-                begin = ends[first - 1] if first else 0
-                places = [each - begin for each in ends[first:last]]
-                self._small.write(names, rows.slice(begin, places[-1]), places)
-                names = []
-            if not small:
-                self.write(folder, compacted(rows.slice(start, end - start)))
-                first = place
-            start = end
+        for folder, (start, end) in zip(folders, pairwise([0, *ends]), strict=True):
+            piece, nbytes = rows.slice(start, end - start), int((end - start) * row_bytes)
+            if self._is_small(folder, piece, nbytes):
+                self._small.write(self._new_name(folder), rows, start, end, nbytes)
+            else:
+                self.write(folder, compacted(piece))
+        self._small.flush()
 
     def begin(self, folder: str) -> None:
         """Begin a file, which may get no rows."""
@@ -161,13 +153,13 @@ class Parts:
                 part.file.abort()
         self._hold.resize(0)
 
-    def _is_small(self, folder: str, rows: pa.RecordBatch, row_bytes: float) -> bool:
+    def _is_small(self, folder: str, rows: pa.RecordBatch, nbytes: int) -> bool:
         if folder in self._open or not self._many_at_once:
             return False
         most_rows = self._layout.max_rows_per_file
         if most_rows is not None and rows.num_rows > most_rows:
             return False
-        return is_small(rows, rows.num_rows * row_bytes, self._layout.max_file_bytes)
+        return is_small(rows, nbytes, self._layout.max_file_bytes)
 
     def _part(self, folder: str) -> _Part:
         part = self._open.get(folder)

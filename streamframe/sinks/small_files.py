@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -26,7 +27,7 @@ _LARGEST_RATIO = 64
 _VALUE_BYTES = 40
 
 
-def is_small(rows: pa.RecordBatch, nbytes: float, most_bytes: int | None) -> bool:
+def is_small(rows: pa.RecordBatch, nbytes: int, most_bytes: int | None) -> bool:
     """Tell whether rows of about `nbytes` make a small file, and in no case one that is larger than `most_bytes`."""
     if nbytes > _SMALL_FILE_BYTES or most_bytes is None:
         return nbytes <= _SMALL_FILE_BYTES
@@ -56,19 +57,37 @@ class SmallFiles:
         self._work = context.in_order(put)
         # Of one that is open: a compressor's tables.
         self._open_bytes = encoding.open_bytes(schema)
+        # Those that wait: neighbours in one batch, and where each begins and ends.
+        self._rows: pa.RecordBatch | None = None
+        self._ends: list[int] = []
+        self._names: list[str] = []
+        self._nbytes = 0
 
-    def write(self, names: Sequence[str], rows: pa.RecordBatch, ends: Sequence[int]) -> None:
-        """Write each file with the rows from the end of the one before to its own."""
-        first = start = 0
-        row_bytes = rows.nbytes / max(rows.num_rows, 1)
-        for last, end in enumerate(ends, 1):
-            nbytes = int((end - start) * row_bytes)
-            if nbytes >= _WORK_BYTES or last - first == _WORK_FILES or last == len(ends):
-                ends_here = [each - start for each in ends[first:last]]
-                work = partial(self._written, names[first:last], rows.slice(start, end - start), ends_here)
-                # The rows, and what they become.
-                self._work.add(work, 2 * max(nbytes, _WORK_BYTES) + self._open_bytes)
-                first, start = last, end
+    def write(self, name: str, rows: pa.RecordBatch, start: int, end: int, nbytes: int) -> None:
+        """Write a file with some of the rows, of about so many bytes; until `flush`, it may wait for more of them."""
+        if rows is not self._rows or start != self._ends[-1]:
+            self.flush()
+            self._rows, self._ends = rows, [start]
+        self._names.append(name)
+        self._ends.append(end)
+        self._nbytes += nbytes
+        if self._nbytes >= _WORK_BYTES or len(self._names) == _WORK_FILES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Have all files written that wait."""
+        if self._rows is None:
+            return
+        start, *ends = self._ends
+        rows = self._rows.slice(start, ends[-1] - start)
+        work = partial(self._written, self._names, rows, [end - start for end in ends])
+        # The rows, and what they become.
+        self._work.add(work, 2 * max(self._nbytes, _WORK_BYTES) + self._open_bytes)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._rows = None
+        self._ends, self._names, self._nbytes = [], [], 0
 
     def finish(self) -> None:
         """Wait until all are complete."""
@@ -76,17 +95,15 @@ class SmallFiles:
 
     def abort(self) -> None:
         """Give up those that are not begun, and wait for the others."""
+        self._forget()
         self._work.abort()
 
     def _written(self, names: Sequence[str], rows: pa.RecordBatch, ends: Sequence[int]) -> list[FileEntry]:
-        made = self._encoding.small_files(
-            self._schema, rows, ends, [f"{self._directory.label}/{name}" for name in names]
-        )
+        labels = [f"{self._directory.label}/{name}" for name in names]
+        made = self._encoding.small_files(self._schema, rows, ends, labels)
         entries = []
-        start = 0
-        for name, end, data in zip(names, ends, made, strict=True):
+        for name, data, (start, end) in zip(names, made, pairwise([0, *ends]), strict=True):
             with self._directory.create(name) as file:
                 file.write(data)
                 entries.append(FileEntry(name, end - start, file.commit(), file.sha256))
-            start = end
         return entries

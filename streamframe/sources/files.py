@@ -8,7 +8,7 @@ Columns from the paths stand behind those of the files, and take the place of on
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -97,6 +97,7 @@ class Files(Source):
             partitions = partition_values(locations, self.hive, known, lambda: self._written_keys(locations))
         else:
             partitions = self._keys_of_no_files()
+        self._require_no_key_among(self.format.given_types, partitions.schema.names)
         parts = _Parts(self, locations, context.block_bytes)
         opened: dict[int, OpenFile] = {}
         if frozen.sampled is None and self.schema_over != "first":
@@ -113,6 +114,14 @@ class Files(Source):
         own = [one for one in frozen.files if one.name not in partitions.schema.names]
         frozen.partitions, frozen.found = partitions, pa.schema([*own, *partitions.schema])
         return _OpenFiles(parts, partitions, opened)
+
+    def _require_no_key_among(self, given: Collection[str], keys: Sequence[str]) -> None:
+        for name in given:
+            if name in keys:
+                raise PlanError(
+                    f"dtype: {name!r} is a key of the paths of {self.paths.label}, no column of the files",
+                    hint=f'pass hive={{{name!r}: "string"}}, with the type that you want.',
+                )
 
     def _written_keys(self, locations: Sequence[Location]) -> Mapping[str, pa.DataType]:
         """Return the types of keys that the directories' exports have noted, if they agree."""

@@ -21,12 +21,12 @@ from streamframe.formats.parquet.encoding import ParquetEncoding
 from streamframe.formats.parquet.file_writer import FileFrame
 from streamframe.formats.parquet.options import ParquetOptions
 from streamframe.formats.parquet.small_files import kernel_for
-from streamframe.native.parquet_small import SmallFiles
+from streamframe.native.parquet_small import SmallParquet
 from tests.native.test_csv_kernel import EXAMPLES
 from tests.native.test_parquet_write_kernel import KNOWN, OTHERS, batches, read, same
 
 
-def kernel(schema: pa.Schema, compression: str = "snappy", **options: Any) -> SmallFiles | None:
+def kernel(schema: pa.Schema, compression: str = "snappy", **options: Any) -> SmallParquet | None:
     chosen = ParquetOptions(**options)
     for_arrow = {"compression": compression, **chosen.for_writer(schema)}
     return kernel_for(schema, for_arrow, chosen, FileFrame(schema, {}, for_arrow))

@@ -59,6 +59,16 @@ def test_types_of_keys_can_be_given(tmp_path):
         sf.read_parquet(tmp_path, hive={"zip": "int64"}).count()
 
 
+def test_a_dtype_for_a_key_is_told_how_keys_are_given_types(tmp_path):
+    sf.from_arrow({"code": ["07", "08"], "n": [1, 2]}).to_csv(tmp_path, partition_by="code")
+    (tmp_path / "_streamframe.json").unlink()
+    with pytest.raises(sf.PlanError, match="'code' is a key of the paths") as caught:
+        sf.read_csv(tmp_path, dtype={"code": "string"}).to_arrow()
+    assert "hive={'code': \"string\"}" in str(caught.value)
+    rows = sf.read_csv(tmp_path, hive={"code": "string"}, dtype={"n": "string"}).to_arrow().to_pylist()
+    assert rows == [{"n": "1", "code": "07"}, {"n": "2", "code": "08"}]
+
+
 def test_keys_that_differ_are_no_columns_unless_they_are_asked_for(tmp_path):
     put(tmp_path / "a=1" / "x.parquet", n=[1])
     put(tmp_path / "b=1" / "x.parquet", n=[1])

@@ -6,7 +6,6 @@ Rules: every column has a name of its own. Repeated names are numbered as pandas
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ from streamframe.formats.csv.dialect import Dialect
 from streamframe.formats.csv.records import CsvRecords
 from streamframe.formats.sniffing import BOM, ENCODING_HINT, other_format, wide_text
 from streamframe.io.transcode import with_escapes
+from streamframe.warn import warn
 
 _WITHOUT_IT = "Or go without that line: skip_rows=1, header=False, names=[...]."
 
@@ -49,7 +49,7 @@ def read_names(
         if expected is not None:
             # Another file has told the columns. That this one holds not even a header may be an accident.
             if header:
-                warnings.warn(f"{label} is empty: it adds no rows", UserWarning, stacklevel=2)
+                warn(f"{label} is empty: it adds no rows")
             return tuple(expected.names)
         what = "no header line" if header else "no line to count the columns of"
         hint = "pass names=[...] if a file without lines is right." if header else "pass names=[...]."
@@ -72,14 +72,14 @@ def read_names(
             source=label,
             hint="give one name for each field of the file; check sep= too.",
         )
-    unique = names or (unique_names(found, warn=expected is None) if header else tuple(found))
+    unique = names or (_unique(found, None if expected is not None else label) if header else tuple(found))
     if expected is not None:
         require_columns(unique, expected, label)
     return unique
 
 
-def unique_names(found: Sequence[str], *, warn: bool) -> tuple[str, ...]:
-    """Return `found` with a name of its own for every column."""
+def _unique(found: Sequence[str], label: str | None) -> tuple[str, ...]:
+    """Return `found` with a name of its own for every column; with a label, tell of new names."""
     taken = set(found)
     seen: set[str] = set()
     unique: list[str] = []
@@ -94,11 +94,9 @@ def unique_names(found: Sequence[str], *, warn: bool) -> tuple[str, ...]:
             changed.append(f"{own!r} (field {place}, {name!r} in the file)")
         seen.add(own)
         unique.append(own)
-    if changed and warn:
+    if changed and label is not None:
         shown = ", ".join(changed[:10]) + (f", … ({len(changed) - 10} more)" if len(changed) > 10 else "")
-        warnings.warn(
-            f"the header line repeats names or leaves them empty; renamed: {shown}", UserWarning, stacklevel=2
-        )
+        warn(f"the header line of {label} repeats names or leaves them empty; renamed: {shown}")
     return tuple(unique)
 
 

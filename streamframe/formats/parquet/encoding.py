@@ -27,7 +27,7 @@ from streamframe.formats.parquet.ordering import DeclaredOrder
 from streamframe.formats.parquet.small_files import kernel_for, small_files
 from streamframe.formats.wording import first_line
 from streamframe.io.atomic import AtomicFile
-from streamframe.native.parquet_small import SmallFiles
+from streamframe.native.parquet_small import SmallParquet
 from streamframe.plan.context import InOrder, RunContext
 
 # About a million rows of ten numbers: beyond that, neither size nor speed gains.
@@ -211,7 +211,7 @@ class _Prepared(NamedTuple):
 
     for_arrow: dict[str, Any]
     frame: FileFrame
-    kernel: SmallFiles | None
+    kernel: SmallParquet | None
 
     def small_files(self, encoding: ParquetEncoding, rows: pa.RecordBatch, ends: Sequence[int]) -> Iterator[pa.Buffer]:
         """See `small_files`."""

@@ -17,7 +17,7 @@ from streamframe.formats.parquet import thrift
 from streamframe.formats.parquet.column_chunk import physical_type
 from streamframe.formats.parquet.file_writer import FileFrame
 from streamframe.formats.parquet.options import ParquetOptions
-from streamframe.native.parquet_small import SmallColumn, SmallFiles
+from streamframe.native.parquet_small import SmallColumn, SmallParquet
 from streamframe.native.parquet_write import Form
 
 # Of `FileMetaData`: the version and the schema stand before what tells of rows.
@@ -26,7 +26,7 @@ _HEAD, _ROW_GROUPS = (1, 2), 4
 
 def kernel_for(
     schema: pa.Schema, for_arrow: Mapping[str, Any], options: ParquetOptions, frame: FileFrame
-) -> SmallFiles | None:
+) -> SmallParquet | None:
     """Return what the kernel is told of all files; None if they take Arrow."""
     forms = [Form.of(field.type) for field in schema]
     packed = for_arrow["compression"] == "snappy"
@@ -47,7 +47,7 @@ def kernel_for(
         return None
     head = {number: value for number, value in frame.footer.items() if number in _HEAD}
     tail = {number: value for number, value in frame.footer.items() if number > _ROW_GROUPS}
-    return SmallFiles(
+    return SmallParquet(
         columns,
         # They go on behind.
         thrift.written(head)[:-1],
@@ -58,7 +58,7 @@ def kernel_for(
 
 
 def small_files(
-    kernel: SmallFiles | None,
+    kernel: SmallParquet | None,
     rows: pa.RecordBatch,
     ends: Sequence[int],
     for_arrow: Mapping[str, Any],
