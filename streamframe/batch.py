@@ -49,6 +49,13 @@ class Mark:
         """Return how far a step is; 0 if it has not begun."""
         return dict(self.steps).get(number, 0)
 
+    def within(self, number: int) -> Mark:
+        """Return the same position as a step sees it: without the steps above it, which have smaller numbers.
+
+        What those have left to skip is skipped once. Handed on from below, it would be skipped again by the next run.
+        """
+        return replace(self, steps=tuple(pair for pair in self.steps if pair[0] >= number))
+
     def at_step(self, number: int, state: int) -> Mark:
         """Return the same position, with a step that far."""
         return replace(self, steps=(*(pair for pair in self.steps if pair[0] != number), (number, state)))

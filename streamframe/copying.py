@@ -100,7 +100,7 @@ def copy(
             target.discard()
             raise
         except BaseException:
-            (target.leave if resume else target.discard)()
+            (target.leave if resume and target.offset else target.discard)()
             raise
     return CopyReport(
         source=source.label,
@@ -194,6 +194,11 @@ def _opened(source: Location, dst: Any, options: Mapping[str, Any] | None, *, re
         if str(given).endswith("/") or (isinstance(target, LocalLocation) and os.path.isdir(target.path)):
             dst = f"{str(given).rstrip('/')}/{source.name}"
             target = paths(dst, options).given[0]
+            if not source.name or (isinstance(target, LocalLocation) and os.path.isdir(target.path)):
+                raise PlanError(
+                    f"{given} is a directory, and {source.label} has no name that a file in it could get",
+                    hint="name the file.",
+                )
         if local and isinstance(target, LocalLocation) and not is_direct(target.path):
             path = os.path.realpath(target.path)
             return PartialFile(target.label, path, f"{source.label}: {source.identity()}", keep=resume)

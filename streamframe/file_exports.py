@@ -114,8 +114,8 @@ class FileExports:
             make no folder: our readers take the columns from ``_streamframe.json`` then, others find no file.
         max_file_bytes
             Write a directory, and begin a new file before this size, such as ``"256MB"``. Counted is what is on disk:
-            an ORC file may have a stripe more, compressed text what its compressor holds back, up to a megabyte, and
-            Parquet of some 20 kB a part of its footer.
+            an ORC file may have a stripe more, text in bz2 and xz what its compressor holds back, up to a
+            megabyte, and Parquet of some 20 kB a part of its footer.
         max_rows_per_file
             Write a directory, and begin a new file after so many rows.
         max_open_files

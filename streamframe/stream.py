@@ -367,7 +367,7 @@ class StreamFrame(Exports):
         return self.iter_batches()
 
     def iter_batches(
-        self, batch_size: int | None = None, resume: Checkpoint | str | None = None
+        self, batch_size: int | None = None, resume: Checkpoint | str | Mapping[str, Any] | None = None
     ) -> Iteration[pa.RecordBatch]:
         """Iterate over `pyarrow.RecordBatch` es; reads ahead within the option `memory`.
 
@@ -376,8 +376,8 @@ class StreamFrame(Exports):
         batch_size
             Rows of every batch but the last. Default: as they come from the source, which copies nothing.
         resume
-            What `Iteration.checkpoint` of another run has returned, or its JSON: go on behind the last batch
-            that it had handed over. Local text files are not read again before that place, nor are row groups of
+            What `Iteration.checkpoint` of another run has returned, or its JSON, read or not: go on behind the last
+            batch that it had handed over. Local text files are not read again before that place, nor are row groups of
             Parquet; other input is read and dropped.
 
         Raises

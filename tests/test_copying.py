@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ import streamframe as sf
 from streamframe.cli import main
 from streamframe.io.locations import paths
 from streamframe.io.partial_file import PartialFile
-from streamframe.testing import page, serve
+from streamframe.testing import page, serve, status
 
 DATA = random.Random(1).randbytes(3_000_000)
 SUM = hashlib.sha256(DATA).hexdigest()
@@ -76,6 +77,36 @@ def test_what_cannot_be_meant_is_told_before_anything_is_copied(source, folder):
         with pytest.raises(sf.PlanError, match="64 hexadecimal digits"):
             sf.copy(source, folder / "b.bin", expect_sha256=wrong)
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "..", "there"])
+def test_a_directory_in_which_no_file_can_get_a_name_is_refused_before_anything_is_copied(folder, name):
+    (folder / "in" / "there").mkdir(parents=True)
+    with serve(page(DATA)) as url, pytest.raises(sf.PlanError, match="name the file"):
+        sf.copy(f"{url}/{name}", folder / "in")
+    with pytest.raises(sf.PlanError, match="name the file"):
+        sf.copy(io.BytesIO(DATA), f"{folder}/in/")
+    assert sorted(folder.rglob("*")) == [folder / "in", folder / "in" / "there"]
+
+
+def test_a_source_that_gives_nothing_leaves_nothing(folder):
+    with pytest.raises(sf.SourceError, match="is a directory"):
+        sf.copy(folder, folder / "b.bin")
+    with serve(status(404)) as url, pytest.raises(sf.SourceError):
+        sf.copy(url, folder / "b.bin")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_directory_that_is_missing_is_named(source, folder):
+    with pytest.raises(sf.SinkError, match=r"the directory .*nowhere does not exist\nHint: create it first"):
+        sf.copy(source, folder / "nowhere" / "b.bin")
+
+
+@pytest.mark.parametrize("name", ["\N{GRINNING FACE}" * 63, "b" * 255])
+def test_a_name_may_be_as_long_as_the_disk_takes(source, folder, name):
+    assert sf.copy(source, folder / name).sha256 == SUM
+    sf.from_arrow({"a": [1]}).to_csv(folder / name)
+    assert [path.name for path in folder.iterdir()] == [name]
 
 
 def begun(source, target, nbytes):

@@ -32,6 +32,7 @@ _AUTO_DELAY_S = 0.5
 # Of a log file, and of a cell, which wraps what does not fit.
 _LOG_WIDTH = 120
 _DESCRIPTION_CHARS = 60
+_UNCUT = 10_000
 # Less of it says nothing.
 _LEAST_DESCRIPTION_CHARS = 12
 
@@ -186,7 +187,8 @@ def _new_bar(stream: TextIO | None) -> Any:
         _lock = getattr(tqdm, "_lock", None) or threading.RLock()
 
     # leave=None: below a bar of the user's own the line goes away at its end, alone it stays.
-    return Line(file=stream, bar_format="{desc}", leave=None)
+    # The text is cut already; tqdm would show none of it where a terminal says that it has no rows and columns.
+    return Line(file=stream, bar_format="{desc}", leave=None, ncols=_UNCUT, nrows=_UNCUT)
 
 
 def _encodable(text: str, stream: TextIO | None) -> str:

@@ -90,7 +90,13 @@ class Encoded:
     def __del__(self) -> None:
         run = getattr(self, "_run", None)
         if run is not None:
-            run.stop()
+            run.abandon()
+
+    def __repr__(self) -> str:
+        stats = self.stats()
+        if stats is None:
+            return f"<bytes of {self._encoding.name}: not started>"
+        return f"<bytes of {self._encoding.name}: of {stats.rows:,} rows{', ended' if self._ended else ''}>"
 
 
 class _Pieces(AtomicFile):

@@ -17,7 +17,7 @@ from typing import Generic, Self, TypeVar
 import pyarrow as pa
 
 from streamframe.engines.local import LocalRun
-from streamframe.engines.positions import require_resumable
+from streamframe.engines.positions import BEFORE_IT, OF_A_COPY, require_resumable
 from streamframe.errors import PlanError
 from streamframe.options import current_options
 from streamframe.plan.checkpoint import Checkpoint
@@ -95,7 +95,7 @@ class Iteration(Generic[T]):
         """
         with self._turn:
             run = self._started()
-            require_resumable(self._plan, "take the checkpoint of what comes before it")
+            require_resumable(self._plan, BEFORE_IT, OF_A_COPY)
             position = run.position(self._given if self._by_row else None)
             assert position is not None
             return position
@@ -143,7 +143,7 @@ class Iteration(Generic[T]):
     def __del__(self) -> None:
         run = getattr(self, "_run", None)
         if run is not None:
-            run.stop()
+            run.abandon()
 
     def __repr__(self) -> str:
         if self._run is None:

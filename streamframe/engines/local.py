@@ -10,17 +10,26 @@ Rules:
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Literal, TypeVar
 
 import pyarrow as pa
 
 from streamframe.batch import Mark, Marked
-from streamframe.engines.positions import Identities, is_resumable, is_traceable, plan_lines, require_resumable
+from streamframe.engines.positions import (
+    BEFORE_IT,
+    OF_A_COPY,
+    Identities,
+    is_resumable,
+    is_traceable,
+    plan_lines,
+    require_resumable,
+)
 from streamframe.engines.steps import FilteredStep, Step, in_reading_order, scans_of, step_names
 from streamframe.errors import PlanError
 from streamframe.io.spill import SpillFile
@@ -46,6 +55,9 @@ _WRITING_PER_BUDGET = 4
 
 # So few rows are in the first block or two: reading ahead would only read what nobody wants.
 _PULLED_ROWS = 10_000
+
+# A thread that was started begins at once.
+_STARTING_S = 1.0
 
 T = TypeVar("T")
 
@@ -85,7 +97,7 @@ class LocalRun:
     ) -> None:
         self._plan = plan
         if start is not None:
-            require_resumable(plan, "take the checkpoint of what comes before it")
+            require_resumable(plan, BEFORE_IT, OF_A_COPY)
             require_same_lines("step", start.plan, plan_lines(plan))
         self.options = options or current_options()
         self._started = time.perf_counter()
@@ -98,6 +110,7 @@ class LocalRun:
         self._pulled: list[BlockReader] = []
         self._endings = ExitStack()
         self._beside: ThreadPoolExecutor | None = None
+        self._beside_name = f"streamframe-encode-{id(self):x}"
         self._resumes = start is not None
         self.start = Mark() if start is None else start.mark
         self.rejected = Rejected(self.start, wanted=takes_rejects)
@@ -168,7 +181,7 @@ class LocalRun:
     def in_order(self, put: Callable[[T], object], *, one_at_a_time: bool = False) -> InOrder[T]:
         """Return who does work beside this thread, on which `put` then takes the results, in order."""
         if self._beside is None:
-            self._beside = ThreadPoolExecutor(self.options.worker_count, thread_name_prefix="streamframe-encode")
+            self._beside = ThreadPoolExecutor(self.options.worker_count, thread_name_prefix=self._beside_name)
         room_bytes = self.options.memory_bytes // _WRITING_PER_BUDGET
         return InOrder(self._beside, self.hold(), room_bytes, put, one_at_a_time=one_at_a_time)
 
@@ -235,12 +248,18 @@ class LocalRun:
         )
 
     def stop(self) -> None:
-        """Tell all threads to stop and free stalled reads; does not wait, so a finalizer may call it."""
+        """Tell all threads that read to stop and free stalled reads; does not wait."""
         self._closed = True
         for scan in self._scans:
             scan.stop()
         for reader in self._pulled:
             reader.close()
+
+    def abandon(self) -> None:
+        """Tell all threads to stop, those that encode as well; does not wait, so a finalizer may call it."""
+        self.stop()
+        if self._beside is not None:
+            self._beside.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """Stop, and wait until every thread is gone and every source is closed. Safe to call twice."""
@@ -250,6 +269,10 @@ class LocalRun:
             # A sink has work under way when the last batch has come.
             if self._beside is not None:
                 self._beside.shutdown(cancel_futures=True)
+                # Ctrl-C while the pool was starting a thread: it does not know that one.
+                for thread in threading.enumerate():
+                    if thread.name.startswith(self._beside_name):
+                        _joined(thread)
 
     def _close_sources(self) -> None:
         try:
@@ -390,7 +413,7 @@ class _StepContext:
     def __init__(self, run: LocalRun, step: int) -> None:
         self._run = run
         self.step = step
-        self.start = run.start
+        self.start = run.start.within(step)
         self.options = run.options
         self.block_bytes = run.block_bytes
         self.hold = run.hold
@@ -429,6 +452,16 @@ def _with_steps(stream: Iterator[Marked], steps: Sequence[Apply]) -> Iterator[Ma
         for step in steps:
             data = step(data)
         yield Marked(data, mark)
+
+
+def _joined(thread: threading.Thread) -> None:
+    """Wait for the end of a thread that may not have begun; not for ever, as Ctrl-C may have come before it could."""
+    until_s = time.monotonic() + _STARTING_S
+    while time.monotonic() < until_s:
+        with suppress(RuntimeError):
+            return thread.join()
+        time.sleep(0.001)
+    return None
 
 
 def _chained(first: Marked, rest: Iterator[Marked]) -> Iterator[Marked]:

@@ -10,6 +10,10 @@ from streamframe.plan.context import RunContext
 from streamframe.plan.node import Node
 from streamframe.plan.source import OpenSource
 
+# What to do where a step, or the source, has no checkpoint.
+BEFORE_IT = "take the checkpoint of what comes before it"
+OF_A_COPY = "its rows may come once only, or otherwise the next time: write them to Parquet, and go on in that"
+
 
 class Identities:
     """What the sources of a run were like, part by part, up to any mark.
@@ -94,11 +98,14 @@ def is_resumable(plan: Node) -> bool:
     return all(node.resumable for node in in_reading_order(plan))
 
 
-def require_resumable(plan: Node, instead: str) -> None:
-    """Raise `PlanError` if a step of a plan cannot go on in the middle; the hint says what to do instead."""
+def require_resumable(plan: Node, instead: str, of_source: str | None = None) -> None:
+    """Raise `PlanError` if a step of a plan cannot go on in the middle; the hint says what to do instead.
+
+    What to do instead where it is the source that cannot may be another thing.
+    """
     for node in in_reading_order(plan):
         if not node.resumable:
-            hint = f"{instead}."
+            hint = f"{instead if node.scan is None else of_source or instead}."
             if node.scan is None and not node.blocking:
                 hint = f'{instead}; a function can be passed once it has a name: map_batches(fn, name="clean").'
             raise PlanError(f"{node.describe()} cannot be continued in the middle", hint=hint)

@@ -141,6 +141,11 @@ class FileEncoding(ABC):
         """What the names of its files end in, where we choose them."""
         return f".{self.name}"
 
+    @property
+    def tells_columns(self) -> bool:
+        """Whether a file without rows says which columns it has."""
+        return True
+
     def open_bytes(self, schema: pa.Schema) -> int:
         """Return what a file keeps in memory for as long as it is open, beside its rows: a compressor's tables, say."""
         return 0

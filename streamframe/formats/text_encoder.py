@@ -15,12 +15,14 @@ import pyarrow as pa
 from streamframe.errors import BudgetError
 from streamframe.formats.base import Encoder
 from streamframe.io.atomic import AtomicFile
-from streamframe.io.compressing import compressor_for, held_bytes
+from streamframe.io.compressing import compressor_for, held_bytes, synced
 from streamframe.plan.context import InOrder, RunContext
 from streamframe.plan.quantities import human_bytes
 
 # Text of so many bytes is made at a time, whatever the size of the batch.
 _SLICE_BYTES = 1 << 20
+# A compressor that is asked for less loses more by it than is gained by knowing.
+_SYNC_BYTES = 16 << 10
 
 
 class TextWriter(Protocol):
@@ -69,6 +71,9 @@ class TextEncoder(Encoder):
         self._hold = context.hold()
         self._hold.resize(nbytes)
         self._compressor = compressor_for(compression, file.label, level)
+        self._compression = compression
+        # Text since the compressor has written all that it had.
+        self._kept_bytes = 0
         self._slices: InOrder[bytes | pa.Buffer] = context.in_order(self._put)
         if writer.head:
             self._put(writer.head)
@@ -82,6 +87,9 @@ class TextEncoder(Encoder):
 
     def settle(self) -> None:
         self._slices.finish()
+        if self._compressor is not None and self._kept_bytes >= _SYNC_BYTES:
+            self._file.write(synced(self._compressor, self._compression, self._file.label))
+            self._kept_bytes = 0
 
     def finish(self) -> None:
         self._slices.finish()
@@ -94,6 +102,7 @@ class TextEncoder(Encoder):
         self._hold.resize(0)
 
     def _put(self, text: bytes | pa.Buffer) -> None:
+        self._kept_bytes += len(text)
         self._file.write(text if self._compressor is None else self._compressor.compress(text))
 
 

@@ -157,6 +157,13 @@ def is_of_run(manifest: bytes, run: str) -> bool:
     return False
 
 
+def _named_by(manifest: bytes | None) -> frozenset[str]:
+    """Return the files that a manifest names; none if it is damaged."""
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+        return frozenset(file["path"] for file in json.loads(manifest or b"{}").get("files", ()))
+    return frozenset()
+
+
 def check_mode(label: str, mode: Mode, manifest: bytes | None, continues: Continues | None) -> None:
     """Raise `SinkError` if a directory may not get more files, or it is not known which of its own are whole."""
     if mode == "error" and not (manifest is not None and continues is not None and continues(manifest)):
@@ -177,9 +184,9 @@ def _not_empty(label: str) -> SinkError:
     )
 
 
-def check_replaceable(label: str, names: frozenset[str], suffix: str) -> None:
-    """Raise `SinkError` if there is a file that no export of this kind has written: it would be lost."""
-    for name in sorted(names):
+def check_replaceable(label: str, names: frozenset[str], suffix: str, manifest: bytes | None) -> None:
+    """Raise `SinkError` if there is a file that no export has written, as far as one can tell: it would be lost."""
+    for name in sorted(names - _named_by(manifest)):
         hidden = any(piece.startswith(("_", ".")) for piece in name.split("/"))
         if not hidden and not name.endswith(suffix):
             raise SinkError(

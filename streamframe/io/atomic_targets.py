@@ -15,8 +15,8 @@ from typing import IO, Any
 from streamframe.errors import PlanError, SinkError, StreamError, did_you_mean
 from streamframe.io.atomic_file import AtomicFile, sink_error
 from streamframe.io.flock import try_lock
-from streamframe.io.leavings import clear_files
-from streamframe.io.redact import secrets_of
+from streamframe.io.leavings import clear_files, start_of
+from streamframe.io.redact import redact_text, secrets_of
 from streamframe.io.write_behind import WriteBehind
 
 _BUFFER_BYTES = 1 << 18
@@ -35,19 +35,19 @@ class LocalFile(AtomicFile):
         self._path = path
         self._behind = WriteBehind()
         directory, name = os.path.split(path)
-        start = f".{name[:60]}."  # short enough for any file system
+        start = start_of(name)
         with creating(label, directory):
             clear_files(directory, start)
-            while not hasattr(self, "_file"):
+            while True:
                 # Unpredictable, so that nobody can wait there with a link.
                 self._temporary = os.path.join(directory, f"{start}{secrets.token_hex(8)}.tmp")
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-                fd = os.open(self._temporary, flags, 0o600)
+                self._file: IO[bytes] = open(  # noqa: SIM115 - `commit` and `abort` close it
+                    self._temporary, "xb", buffering=_BUFFER_BYTES, opener=_open_private
+                )
                 # Another run may have found it before it was locked, and removed it.
-                if try_lock(fd) is not False and os.path.exists(self._temporary):
-                    self._file: IO[bytes] = os.fdopen(fd, "wb", buffering=_BUFFER_BYTES)
-                else:
-                    os.close(fd)
+                if try_lock(self._file.fileno()) is not False and os.path.exists(self._temporary):
+                    break
+                self._file.close()
 
     def _write(self, data: memoryview) -> None:
         self._file.write(data)
@@ -66,13 +66,18 @@ class LocalFile(AtomicFile):
             sync(os.path.dirname(self._path))
 
     def _abort(self) -> None:
-        if not hasattr(self, "_file"):
-            return
         # Gone first: to close it would write the rest of the buffer, which may fail again.
-        with contextlib.suppress(OSError):
-            os.unlink(self._temporary)
-        with contextlib.suppress(OSError):
-            self._file.close()
+        if hasattr(self, "_temporary"):
+            with contextlib.suppress(OSError):
+                os.unlink(self._temporary)
+        # Ctrl-C may have come right behind the making of it.
+        if hasattr(self, "_file"):
+            with contextlib.suppress(OSError):
+                self._file.close()
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 class StoreFile(AtomicFile):
@@ -93,7 +98,13 @@ class StoreFile(AtomicFile):
                 self._file: Any = io.BytesIO()
                 self._finish: Any = lambda: fs.pipe_file(path, self._file.getvalue())
                 return
-            self._file = fs.open(path, "wb", block_size=upload_bytes, autocommit=False)
+            try:
+                self._file = fs.open(path, "wb", block_size=upload_bytes, autocommit=False)
+            except ValueError as error:  # a bucket without a key in it
+                what = f"cannot be opened: {redact_text(str(error), self._secrets())}"
+                raise sink_error(
+                    label, None, what, "name an object below it, or end it in / for a directory."
+                ) from error
             # fsspec keeps the file for a transaction of its own, which we do not use.
             with contextlib.suppress(ValueError, AttributeError):
                 fs.transaction.files.remove(self._file)

@@ -52,6 +52,13 @@ def held_bytes(compression: str | None, label: str, level: int | None = None) ->
     return 0 if name is None else _kind_of(name).held_bytes(level)
 
 
+def synced(compressor: Compressor, compression: str | None, label: str) -> bytes:
+    """Return what such a compressor keeps of bytes that it has taken, and let it go on; nothing where it cannot."""
+    name = _name_of(compression, label)
+    mode = None if name is None else _kind_of(name).sync
+    return b"" if mode is None else compressor.flush(mode)  # type: ignore[call-arg]
+
+
 def checked_level(compression: str | None, label: str, level: Any) -> None:
     """Raise `PlanError` if what a target is compressed with has no such level."""
     if level is None:
@@ -91,6 +98,8 @@ class _Kind:
     highest: int
     default: int
     keeps: tuple[tuple[int, int], ...]
+    # What its `flush` is told so that it goes on; None where it has no such word.
+    sync: int | None = None
 
     def new(self, level: int | None) -> Compressor:
         return self.make(level)
@@ -158,13 +167,16 @@ class _Lz4Compressor:
         return out
 
 
+# Z_SYNC_FLUSH of zlib and isal; FLUSH_BLOCK of zstd.
+_ZLIB_SYNC, _ZSTD_SYNC = 2, 1
 # What they keep: `man xz`; of zstd its window and two tables, as its levels set them.
 _KINDS = {
-    "gzip": _Kind(_gzip, 0, 9, 6, ((0, _MB // 2),)),
+    "gzip": _Kind(_gzip, 0, 9, 6, ((0, _MB // 2),), _ZLIB_SYNC),
     "zstd": _Kind(
         _zstd, -131_072, 22, 3,
         ((-131_072, 4 * _MB), (9, 16 * _MB), (10, 32 * _MB), (12, 68 * _MB), (19, 90 * _MB), (20, 200 * _MB),
          (21, 400 * _MB), (22, 800 * _MB)),
+        _ZSTD_SYNC,
     ),
     "bz2": _Kind(_bz2, 1, 9, 9, ((1, 8 * _MB),)),
     "xz": _Kind(

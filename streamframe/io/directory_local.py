@@ -92,18 +92,27 @@ class LocalDirectory(AtomicDirectory):
                 raise sink_error(self.label, errno.ENOTDIR, "is a file", "remove it, or name another directory.")
         self._present = os.path.isdir(self._path)
         if self._present:
+            self._require_elsewhere()
             self._lock_of_target = self._lock(self._path)
         names = frozenset(_files(self._path))
         if not names:
             return
-        if self._mode == "overwrite":
-            check_replaceable(self.label, names, suffix)
-            return
         manifest = None
         with contextlib.suppress(FileNotFoundError):
             manifest = Path(self._path, MANIFEST).read_bytes()
+        if self._mode == "overwrite":
+            check_replaceable(self.label, names, suffix, manifest)
+            return
         check_mode(self.label, self._mode, manifest, self._continues)
         self.manifest, self.taken = manifest, names
+
+    def _require_elsewhere(self) -> None:
+        """Raise `SinkError` if this process is in the directory: it would be left in the old one, which is removed."""
+        with contextlib.suppress(FileNotFoundError, ValueError):  # no place any more, or on another drive
+            here = os.path.realpath(os.getcwd())
+            if os.path.commonpath([here, self._path]) == self._path:
+                what = "is where this process is, and a new directory would take its place"
+                raise sink_error(self.label, errno.EBUSY, what, "name a directory in it, or os.chdir() elsewhere.")
 
     def _lock(self, path: str) -> int:
         fd = os.open(path, os.O_RDONLY)
@@ -186,7 +195,13 @@ class LocalDirectory(AtomicDirectory):
 
     def _take_place(self) -> None:
         if not self._present:
-            os.rename(self._staging, self._path)
+            try:
+                os.rename(self._staging, self._path)
+            except OSError as error:
+                if not os.path.lexists(self._path):
+                    raise
+                message = f"{self.label} was made by somebody else meanwhile"
+                raise SinkError(message, source=self.label, hint="run it again, one export at a time.") from error
         elif self._lock_of_target is None or not _is_open(self._path, self._lock_of_target):
             raise SinkError(f"{self.label} was replaced by somebody else meanwhile", source=self.label)
         elif exchange(self._staging, self._path):

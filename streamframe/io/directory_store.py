@@ -65,7 +65,7 @@ class StoreDirectory(AtomicDirectory):
             names = frozenset(self._list()).difference(self._published, [JOURNAL])
             self._before = self._read(MANIFEST) if MANIFEST in names else None
             if mode == "overwrite":
-                check_replaceable(label, names, suffix)
+                check_replaceable(label, names, suffix, self._before)
             elif names:
                 self.manifest = self._before
                 check_mode(label, mode, self.manifest, continues)

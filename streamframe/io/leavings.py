@@ -21,7 +21,7 @@ _KEPT_LETTERS = 40
 
 
 def start_of(name: str) -> str:
-    """Return how the siblings of a directory begin: short enough for any file system, in whatever script."""
+    """Return how the siblings of a file or directory begin: short enough for any file system, in whatever script."""
     if len(name) <= _KEPT_LETTERS:
         return f".{name}."
     # Not another directory's, whose name starts alike: what is left of it would be mended into this one.

@@ -164,6 +164,8 @@ def _from_text(text: str, options: dict[str, Any]) -> Location:
 
 
 def _local(path: str, *, label: str) -> Location:
+    if "\0" in path:
+        raise PlanError(f"the path {label!r} holds a NUL, which no file is called by")
     return LocalLocation(label=label, path=os.path.abspath(os.path.expanduser(path)))
 
 

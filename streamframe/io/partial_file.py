@@ -12,13 +12,13 @@ import errno
 import hashlib
 import json
 import os
-import secrets
 import stat
 from typing import Any
 
 from streamframe.io.atomic_file import sink_error, translating
-from streamframe.io.atomic_targets import mode_of, sync
+from streamframe.io.atomic_targets import creating, mode_of, sync
 from streamframe.io.flock import try_lock
+from streamframe.io.leavings import start_of
 
 # So much is copied again after a kill, at most.
 _MARK_BYTES = 64 << 20
@@ -50,12 +50,13 @@ class PartialFile:
         self._path = path
         self._source = source
         directory, name = os.path.split(path)
-        self._partial = os.path.join(directory, f".{name[:200]}.streamframe-copy")
+        self._partial = os.path.join(directory, f"{start_of(name)}streamframe-copy")
         self._journal = f"{self._partial}.json"
+        self._new_journal = f"{self._journal}.new"
         self._sha256 = hashlib.sha256()
         self._marked = 0
         self.offset = 0
-        with translating(label, "created", ()):
+        with creating(label, directory):
             self._fd = self._opened()
         try:
             with translating(label, "continued", ()):
@@ -90,8 +91,7 @@ class PartialFile:
             os.fsync(self._fd)
             os.replace(self._partial, self._path)
             os.close(self._fd)
-            with contextlib.suppress(OSError):
-                os.unlink(self._journal)
+            self._unlink(self._journal, self._new_journal)
             with contextlib.suppress(OSError):
                 sync(os.path.dirname(self._path))
 
@@ -103,10 +103,13 @@ class PartialFile:
 
     def discard(self) -> None:
         """Stop, and leave nothing."""
-        for path in (self._journal, self._partial):
+        self._unlink(self._journal, self._new_journal, self._partial)
+        os.close(self._fd)
+
+    def _unlink(self, *paths: str) -> None:
+        for path in paths:
             with contextlib.suppress(OSError):
                 os.unlink(path)
-        os.close(self._fd)
 
     def _opened(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -143,10 +146,11 @@ class PartialFile:
     def _mark(self) -> None:
         os.fsync(self._fd)
         journal = {"source": self._source, "bytes": self.offset, "sha256": self.sha256}
-        temporary = f"{self._journal}.{secrets.token_hex(4)}.tmp"
-        with open(temporary, "x", encoding="utf-8") as file:
+        # Left by a run that was killed here. Nobody else writes it, as the part is locked; "x" follows no link.
+        self._unlink(self._new_journal)
+        with open(self._new_journal, "x", encoding="utf-8") as file:
             json.dump(journal, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, self._journal)
+        os.replace(self._new_journal, self._journal)
         self._marked = self.offset

@@ -7,8 +7,11 @@ can tell that both are still the same, and what is not.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any
 
@@ -108,8 +111,10 @@ class Origin:
 
 
 def as_checkpoint(value: Any) -> Checkpoint:
-    """Return what `resume` was given as a checkpoint."""
-    return value if isinstance(value, Checkpoint) else Checkpoint.from_json(value)
+    """Return what `resume` was given as a checkpoint: one, its JSON, or what a JSON reader has made of that."""
+    if isinstance(value, Checkpoint):
+        return value
+    return Checkpoint.from_json(json.dumps(value) if isinstance(value, Mapping) else value)
 
 
 def require_same_lines(kind: str, was: Sequence[str], found: Sequence[str]) -> None:
@@ -119,16 +124,30 @@ def require_same_lines(kind: str, was: Sequence[str], found: Sequence[str]) -> N
             if len(before) > _LONG:
                 before, now = _differing(before, now)
             raise ResumeError(
-                f"{kind} {number} has changed: it was {before}, and is {now}",
+                f"{kind} {number} has changed: it was {_readable(before)}, and is {_readable(now)}",
                 hint="start from the beginning, or with what it was.",
             )
 
 
 def _differing(before: str, now: str) -> tuple[str, str]:
-    """Return two texts of as many words without those that they have in common, but for the first."""
+    """Return two texts without the words that they have in common, but for the first."""
     one, other = before.split(" "), now.split(" ")
-    places = [place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]]
-    if len(one) != len(other) or 0 in places:
-        return before, now
-    shown, instead = (" ".join([words[0], "…", *(words[place] for place in places)]) for words in (one, other))
-    return shown, instead
+    shown: tuple[list[str], list[str]] = ([], [])
+    for tag, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+        if tag == "equal":
+            for words in shown:
+                words += ["…"] if a else [one[0], *(["…"] if b > 1 else [])]
+        else:
+            shown[0].extend(one[a:b])
+            shown[1].extend(other[c:d])
+    return " ".join(shown[0]), " ".join(shown[1])
+
+
+def _readable(line: str) -> str:
+    """Return a line of a source with its time as people write it."""
+
+    def spelled(found: re.Match[str]) -> str:
+        seconds, rest = divmod(int(found[0]), 10**9)
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{rest:09d} UTC"
+
+    return re.sub(r"(?<=, changed at )[0-9]{1,19}$", spelled, line)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from streamframe.errors import PlanError
+from streamframe.io.local import LocalLocation
+from streamframe.io.locations import paths
 from streamframe.plan.sink import Sink
 from streamframe.sinks.directory import Directory
 from streamframe.sinks.files import File
@@ -28,9 +30,10 @@ def _within(inner: str, outer: str) -> bool:
 
 
 def _place(sink: Sink) -> str | None:
-    target = sink.target if isinstance(sink, (File, Directory)) else None
+    if not isinstance(sink, (File, Directory)):
+        return None
+    target = sink.target
     if not isinstance(target, (str, os.PathLike)):
         return None
-    # Not `fspath`, which a UPath of a store has as well.
-    text = str(target).removeprefix("file://")
-    return text.rstrip("/") if "://" in text else os.path.realpath(text)
+    location = paths(target, sink.storage_options).given[0]
+    return os.path.realpath(location.path) if isinstance(location, LocalLocation) else location.label.rstrip("/")

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from streamframe.errors import MissingDependencyError, SinkError
+from streamframe.errors import ColumnNotFoundError, MissingDependencyError, SinkError
 from streamframe.formats.wording import first_line
 from streamframe.io.redact import redact, redact_text, secrets_in, secrets_of
 from streamframe.plan.context import RunContext
@@ -26,6 +26,10 @@ DeltaMode = Literal["error", "append", "overwrite"]
 
 # How long a thread that has died may go unnoticed by who waits for it; a Ctrl-C is noticed as soon.
 _LOOK_S = 0.1
+
+
+# Delta has no unsigned numbers. deltalake takes those of as many bits, which have no room for half of the values.
+_SIGNED = {pa.uint8(): pa.int16(), pa.uint16(): pa.int32(), pa.uint32(): pa.int64()}
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class Delta(Sink):
             import deltalake
         except ImportError as error:
             raise MissingDependencyError.extra("deltalake", "delta") from error
+        for key in self.partition_by:
+            if key not in schema.names:
+                raise ColumnNotFoundError.among(key, schema.names)
         return _OpenDelta(deltalake, self, schema)
 
     def describe(self) -> str:
@@ -58,12 +65,13 @@ class _OpenDelta(OpenSink):
         self._handed_over: queue.Queue[pa.RecordBatch | None] = queue.Queue(maxsize=1)
         self._given_up = False
         self._failure: BaseException | None = None
-        reader = pa.RecordBatchReader.from_batches(schema, self._taken())
+        self._schema = pa.schema([field.with_type(_SIGNED.get(field.type, field.type)) for field in schema])
+        reader = pa.RecordBatchReader.from_batches(self._schema, self._taken())
         self._writer = threading.Thread(target=self._write, args=(reader,), name="streamframe-delta", daemon=True)
         self._writer.start()
 
     def write(self, batch: pa.RecordBatch) -> None:
-        self._hand_over(batch)
+        self._hand_over(batch if batch.schema.equals(self._schema) else batch.cast(self._schema))
 
     def commit(self) -> Written:
         self._hand_over(None)
@@ -119,7 +127,7 @@ class _OpenDelta(OpenSink):
         raise SinkError(
             f"{self._label} cannot be written: {redact_text(first_line(error), secrets)}",
             source=self._label,
-            hint='pass mode="append" or mode="overwrite".' if exists else None,
+            hint='pass mode="append" or mode="overwrite".' if exists else _hint_of(str(error)),
         ) from None
 
     def _files(self) -> dict[str, int]:
@@ -134,3 +142,9 @@ class _OpenDelta(OpenSink):
             self._raise_failure()
         actions = pa.table(table.get_add_actions())
         return dict(zip(table.file_uris(), actions["size_bytes"].to_pylist(), strict=True))
+
+
+def _hint_of(text: str) -> str | None:
+    if "number of fields" in text:
+        return "a table keeps its columns: select or add those that it has, or name another path."
+    return "cast the column to a type that Delta has." if "Invalid data type" in text or "cast" in text else None

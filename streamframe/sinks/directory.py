@@ -131,7 +131,8 @@ class FoundDirectory(Found):
                 if before is not None:
                     # Where nothing is left to come, nobody may know the columns any more.
                     schema = schema if len(schema) else before.schema
-                    self._manifest(schema).check_continues(before, directory.label)
+                    resumes = before is self.saved or self.is_behind_old
+                    self._manifest(schema).check_continues(before, directory.label, resumes=resumes)
             self._check_rejects()
             self._context = context
             partitioning = Partitioning(schema, layout.partition_by) if layout.partition_by else None
@@ -141,8 +142,8 @@ class FoundDirectory(Found):
             opened = OpenDirectory(self, parts, self._manifest(schema), context)
             if partitioning is not None:
                 return OpenPartitions(opened, partitioning, context)
-            if self.checkpoint is None:
-                parts.begin("")  # without rows there are columns
+            if self.checkpoint is None and self._encoding.tells_columns:
+                parts.begin("")  # without rows there are columns; elsewhere, the manifest has them
             return opened
         except BaseException:
             self.abort()

@@ -38,7 +38,8 @@ class Layout:
             raise PlanError(f"mode={self.mode!r} is not known", hint='use "error", "overwrite" or "append".')
         for name in ("max_file_bytes", "max_rows_per_file", "max_open_files"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or value < 1):
+            left_out = value is None and name != "max_open_files"
+            if not left_out and (isinstance(value, bool) or not hasattr(value, "__index__") or value < 1):
                 raise PlanError(f"{name} needs a whole number >= 1, got {value!r}")
 
     def most_bytes(self, complete_bytes: int) -> int | None:

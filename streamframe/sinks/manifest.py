@@ -136,25 +136,25 @@ class Manifest:
                 f"the manifest of {label} is damaged: {error}", source=label, hint="write the directory again."
             ) from error
 
-    def check_continues(self, old: Manifest, label: str) -> None:
-        """Raise `SinkError` if what was written before is something else."""
+    def check_continues(self, old: Manifest, label: str, *, resumes: bool) -> None:
+        """Raise `SinkError` if what was written before is something else; `ResumeError` if this run continues it."""
+        kind = ResumeError if resumes else SinkError
         for name, before, now in (
             ("format", old.format, self.format),
             ("partition_by", list(old.partition_by), list(self.partition_by)),
             ("columns", _columns(old.schema), _columns(self.schema)),
         ):
             if before != now:
-                raise SinkError(
+                raise kind(
                     f"{label} was written with {name} {before}, and this export has {now}",
                     source=label,
                     hint='make them the same, or pass mode="overwrite".',
                 )
         # Older versions have not noted them. To go on is to write one export, in which all files are alike.
-        resumes = bool(self.run) and old.last is not None
         for name in sorted(old.settings if resumes else _TOLD_TO_READERS & old.settings.keys()):
             was, is_now = old.settings[name], self.settings.get(name)
             if was != is_now:
-                raise (ResumeError if resumes else SinkError)(
+                raise kind(
                     f"{label} was written with {name}={was}, and this export has {is_now}",
                     source=label,
                     hint='make them the same, or pass mode="overwrite".',

@@ -57,6 +57,13 @@ class Partitioning:
                 raise ColumnNotFoundError.among(key, schema.names)
             if not key:
                 raise SchemaError("a column without a name cannot name folders", column=key, hint="rename it first.")
+            # Readers find the name before the first `=`: only values go on in folders below.
+            if len(f"{_encoded(key)}=".encode()) > _NAME_BYTES:
+                raise SchemaError(
+                    f"the name of column '{key[:40]}…' is longer than the {_NAME_BYTES} bytes of a folder's",
+                    column=key,
+                    hint="rename it first.",
+                )
             _require_text(schema.field(key))
         self._keys = list(keys)
         self._rest = [place for place, name in enumerate(schema.names) if name not in keys]
@@ -74,13 +81,13 @@ class Partitioning:
         Raises
         ------
         SchemaError
-            If a value is too long for the name of a folder.
+            If a value is too long for the name of a folder, or no text says which it is.
         """
         folders = [""]
         codes = np.zeros(batch.num_rows, np.int64)
         for key in self._keys:
             found = _plain(batch.column(key)).dictionary_encode(null_encoding="encode")
-            names = [_named(key, text) for text in _texts(found.dictionary)]
+            names = [_named(key, text) for text in _texts(key, found.dictionary)]
             codes = codes * len(names) + numbers_of(found.indices)
             # Compact again, or the product of many keys outgrows a number.
             present, first, codes = np.unique(codes, return_index=True, return_inverse=True)
@@ -152,11 +159,27 @@ def _plain(column: pa.Array) -> pa.Array:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def _texts(values: pa.Array) -> list[str | None]:
+def _texts(key: str, values: pa.Array) -> list[str | None]:
     if pa.types.is_null(values.type):
         return [None] * len(values)
     texts = pc.cast(values, pa.string())
     if pa.types.is_timestamp(values.type):
         texts = pc.replace_substring(texts, " ", "T")
+    if pa.types.is_temporal(values.type) and not _is_read_as(texts, values):
+        # Of years beyond four digits, Arrow makes what it cannot read, another year, or one text for several.
+        wrong = (at for at in range(len(texts)) if not _is_read_as(texts.slice(at, 1), values.slice(at, 1)))
+        text = texts[next(wrong)].as_py()
+        raise SchemaError(
+            f"a value of column {key!r} would name a folder {text!r}, which is not read as the {values.type} it is",
+            column=key,
+            hint="folders hold the years 0000 to 9999; cast it to a whole number first.",
+        )
     found: list[str | None] = texts.to_pylist()
     return found
+
+
+def _is_read_as(texts: pa.Array, values: pa.Array) -> bool:
+    try:
+        return bool(texts.cast(values.type).equals(values))
+    except pa.ArrowInvalid:
+        return False

@@ -45,6 +45,9 @@ _AIM = 0.9
 # Bytes in a file for a byte in memory: nothing is known yet, so the first file is measured early.
 _UNKNOWN_RATIO = 8.0
 _LEAST_RATIO = 0.02
+# What is measured first may be little, other than what is to come, or still in a compressor. So a file is filled by
+# steps, each of at most so many times as many rows as the one before.
+_RATIO_STEP = 4
 
 
 class Parts:
@@ -200,7 +203,8 @@ class Parts:
         most = part.most_bytes
         if most is None or part.expected_bytes(self._ratio) < _FULL * most:
             return False
-        self._ratio, self._measured = max(part.measured(), _LEAST_RATIO), True
+        self._ratio = max(part.measured(), self._ratio / _RATIO_STEP, _LEAST_RATIO)
+        self._measured = True
         return part.file.tell() + part.encoder.end_bytes >= _FULL * most
 
     def _stay_within_share(self) -> None:

@@ -107,6 +107,15 @@ def test_the_line_says_how_long_it_may_take_where_somebody_knows(
     assert ("left" in text) == bool(told)
 
 
+def test_a_terminal_that_does_not_know_its_size_shows_the_line(terminal: Terminal) -> None:
+    """As those of containers and of CI do."""
+    fcntl.ioctl(terminal.stream.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+    with stderr(terminal.stream), ProgressLine(DESCRIPTION, "on") as line:
+        line.update(STATS)
+        (text,) = shown(terminal.screen())
+    assert text.endswith("1,234,567 rows  3.1M rows/s  1 s left  buffer 12/64 MB")
+
+
 def test_the_rate_of_a_run_that_went_on_counts_its_own_rows(capsys: pytest.CaptureFixture[str]) -> None:
     with ProgressLine(DESCRIPTION, "on") as line:
         line.finish(dataclasses.replace(REPORT, kept_rows=1_500_000))

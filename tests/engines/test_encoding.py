@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import linecache
 import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -54,6 +57,57 @@ def test_an_error_of_the_run_is_no_end_of_the_bytes():
 def test_a_format_that_is_not_known_is_refused_at_the_call():
     with pytest.raises(sf.PlanError, match="format='xml' is not known"):
         sf.from_arrow(ROWS).to_bytes("xml")
+
+
+def test_what_is_dropped_ends_its_threads_without_the_collector():
+    before = set(threading.enumerate())
+    pieces = sf.from_batches([ROWS] * MANY).to_bytes("parquet")
+    gc.disable()
+    try:
+        next(pieces), next(pieces)
+        encoding = [each for each in set(threading.enumerate()) - before if "encode" in each.name]
+        assert encoding
+        del pieces
+        for each in encoding:
+            each.join(10)
+        assert not any(each.is_alive() for each in encoding)
+    finally:
+        gc.enable()
+
+
+def test_ctrl_c_while_a_thread_is_started_leaves_none(tmp_path):
+    """The pool has not taken note of it yet, so that it does not wait for its end."""
+
+    def trace(frame, event, arg):
+        code = frame.f_code
+        if (
+            code.co_name != "start"
+            or code.co_filename != threading.__file__
+            or "encode" not in frame.f_locals["self"].name
+        ):
+            return None
+        if event == "line" and "_started.wait" in linecache.getline(code.co_filename, frame.f_lineno):
+            sys.settrace(before)
+            raise KeyboardInterrupt
+        return trace
+
+    many = pa.record_batch({"n": range(500_000), "t": [f"{number} is a text" for number in range(500_000)]})
+    before = sys.gettrace()
+    with pytest.raises(KeyboardInterrupt):
+        sys.settrace(trace)
+        try:
+            sf.from_arrow(many).to_csv(tmp_path / "a.csv")
+        finally:
+            sys.settrace(before)
+    assert [thread.name for thread in threading.enumerate() if "encode" in thread.name] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_repr_tells_what_it_is_and_starts_nothing():
+    pieces = sf.from_batches([ROWS]).to_bytes("ndjson")
+    assert repr(pieces) == "<bytes of ndjson: not started>"
+    assert len(list(pieces)) > 0
+    assert repr(pieces) == "<bytes of ndjson: of 1,000 rows, ended>"
 
 
 @pytest.mark.slow

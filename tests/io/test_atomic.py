@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
 import resource
 import signal
 import stat
+import sys
 
 import fsspec
 import pyarrow as pa
@@ -215,4 +217,45 @@ def test_an_open_file_that_cannot_be_written_is_refused(tmp_path, how):
 
 def test_a_name_that_no_file_can_have_is_told():
     with pytest.raises(SinkError, match="cannot be created"):
-        open_atomic("a\0.csv")
+        open_atomic("a" * 300)
+
+
+def test_ctrl_c_at_any_line_leaves_the_old_file_or_the_new_one_and_nothing_beside_it(tmp_path):
+    path = tmp_path / "a.csv"
+
+    def write():
+        with open_atomic(path) as file:
+            file.write(b"new")
+            file.commit()
+
+    def stopped_at(number):
+        seen = itertools.count(1)
+
+        def trace(frame, event, arg):
+            # What is raised in a finalizer ends nothing.
+            in_finalizer = "__del__" in (frame.f_code.co_name, frame.f_back.f_code.co_name)
+            if in_finalizer or "streamframe/io/atomic" not in frame.f_code.co_filename.replace(os.sep, "/"):
+                return None
+            if event == "line" and next(seen) == number:
+                sys.settrace(before)
+                raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            write()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+    number = 1
+    path.write_bytes(b"old")
+    while stopped_at(number):
+        assert [(each.name, each.read_bytes() in (b"old", b"new")) for each in tmp_path.iterdir()] == [("a.csv", True)]
+        path.write_bytes(b"old")
+        number += 1
+    assert number > 30
+    assert path.read_bytes() == b"new"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import streamframe as sf
 from streamframe.errors import PlanError
 from streamframe.io.locations import paths
 
@@ -25,3 +26,13 @@ def test_headers_that_are_no_dict_are_refused_without_showing_them():
 def test_paths_that_come_in_no_order_or_once_only_are_answered_with_a_list(many):
     with pytest.raises(PlanError, match=r"a list of these(.|\n)*sorted\(paths\)"):
         paths(many)
+
+
+@pytest.mark.parametrize("path", ["a\0.csv", "folder\0/", "file:///a%00.csv"])
+def test_a_path_that_no_file_has_is_told_wherever_it_is_passed(path, tmp_path):
+    frame = sf.from_arrow({"a": [1]})
+    for call in (sf.read_csv, frame.to_csv, lambda path: sf.copy(path, tmp_path / "b")):
+        with pytest.raises(PlanError, match="holds a NUL"):
+            call(path)
+    with pytest.raises(PlanError, match="holds a NUL"):
+        sf.copy(tmp_path / "a", path)

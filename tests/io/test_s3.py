@@ -263,6 +263,11 @@ def test_an_export_that_fails_leaves_the_object_as_it_was_and_no_upload(client, 
     assert "Uploads" not in client.list_multipart_uploads(Bucket="flights")
 
 
+def test_a_bucket_is_no_object_to_write(options):
+    with pytest.raises(sf.SinkError, match=r"cannot be opened: (.|\n)*name an object below it"):
+        sf.from_arrow(TABLE.slice(0, 1)).to_csv("s3://flights", storage_options=options)
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_an_export_comes_back(bucket, options, suffix):
     uri = f"s3://flights/out.{suffix}"

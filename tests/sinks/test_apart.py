@@ -43,6 +43,13 @@ def test_a_tee_cannot_be_written_over(tmp_path):
     assert [sf.read_csv(path).count() for path in (out, tmp_path / "u.csv")] == [2, 1]
 
 
+def test_a_place_is_known_however_it_is_spelled(dirty, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    refused(lambda: dirty.to_parquet("~/a b.parquet", rejects=tmp_path / "a b.parquet"))
+    refused(lambda: dirty.to_parquet(tmp_path / "a b.parquet", rejects=f"file://{tmp_path}/a%20b.parquet"))
+    refused(lambda: dirty.to_parquet(tmp_path / "a b.parquet", rejects=f"local://{tmp_path}/a b.parquet"))
+
+
 def test_a_link_to_the_target_is_the_target(dirty, tmp_path):
     (tmp_path / "link.parquet").symlink_to(tmp_path / "out.parquet")
     refused(lambda: dirty.to_parquet(tmp_path / "out.parquet", rejects=tmp_path / "link.parquet"))

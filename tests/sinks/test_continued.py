@@ -61,6 +61,14 @@ def test_files_that_could_not_be_read_together_are_not_appended(tmp_path):
     assert sf.read_csv(tmp_path / "out").count() == 2
 
 
+def test_what_is_appended_behind_a_finished_export_is_another_one_with_settings_of_its_own(tmp_path):
+    export(tmp_path / "out")
+    report = sf.from_arrow({"n": [1]}).to_csv(tmp_path / "out", mode="append", resume=True, na_rep="NA")
+    assert (report.rows, sf.read_csv(tmp_path / "out").count()) == (1, 101)
+    with pytest.raises(sf.SinkError, match="columns n: int64, and this export has n: string"):
+        sf.from_arrow({"n": ["x", "y"]}).to_csv(tmp_path / "out", mode="append", resume=True)
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -7,6 +7,7 @@ import signal
 import sys
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import streamframe as sf
@@ -69,8 +70,22 @@ def test_what_deltalake_refuses_is_our_error(tmp_path, frame):
     frame.to_delta(tmp_path / "t")
     with pytest.raises(sf.SinkError, match="t cannot be written"):
         frame.select("id").cast({"id": "string"}).to_delta(tmp_path / "t", mode="append")
-    with pytest.raises(sf.SinkError, match="nothere"):
+    with pytest.raises(sf.SinkError, match=r"number of fields(.|\n)*a table keeps its columns"):
+        frame.select("id").to_delta(tmp_path / "t", mode="overwrite")
+    with pytest.raises(sf.ColumnNotFoundError, match="nothere"):
         frame.to_delta(tmp_path / "u", partition_by="nothere")
+
+
+def test_unsigned_numbers_keep_their_values(tmp_path):
+    most = {f"u{bits}": pa.array([0, 2**bits - 1, None], pa.from_numpy_dtype(f"uint{bits}")) for bits in (8, 16, 32)}
+    frame = sf.from_arrow(most)
+    frame.to_delta(tmp_path / "t")
+    frame.to_delta(tmp_path / "t", mode="append")
+    found = deltalake.DeltaTable(tmp_path / "t").to_pyarrow_table()
+    assert [str(kind) for kind in found.schema.types] == ["int16", "int32", "int64"]
+    assert found.slice(3).to_pydict() == {name: values.to_pylist() for name, values in most.items()}
+    with pytest.raises(sf.SinkError, match=r"cannot be written(.|\n)*cast the column"):
+        sf.from_arrow({"u": pa.array([2**64 - 1], pa.uint64())}).to_delta(tmp_path / "u")
 
 
 def test_no_secret_of_the_store_shows(frame):

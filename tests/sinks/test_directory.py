@@ -80,6 +80,16 @@ def test_no_rows_make_a_file_with_the_columns(frame, tmp_path):
     assert frame.limit(0).to_parquet(tmp_path / "keys", partition_by="late").files == ()
 
 
+@pytest.mark.parametrize("verb", ["to_parquet", "to_csv", "to_ndjson", "to_ipc", "to_orc"])
+def test_no_rows_are_read_back_as_no_rows_of_their_columns(frame, tmp_path, verb):
+    rows = frame.select("id", "carrier").limit(0)
+    getattr(rows, verb)(f"{tmp_path}/out/")
+    back = getattr(sf, verb.replace("to_", "read_"))(tmp_path / "out")
+    assert (back.count(), back.columns) == (0, ["id", "carrier"])
+    getattr(frame.select("id", "carrier").limit(3), verb)(f"{tmp_path}/out/", mode="append")
+    assert getattr(sf, verb.replace("to_", "read_"))(tmp_path / "out").count() == 3
+
+
 def test_files_end_at_the_row_that_was_asked_for(frame, tmp_path):
     report = frame.rebatch(rows=700).to_parquet(tmp_path / "out", max_rows_per_file=1500)
     assert [pq.read_metadata(file).num_rows for file in report.files] == [1500, 1500, 1500, 500]
@@ -94,6 +104,16 @@ def test_files_are_as_large_as_they_may_be_and_no_larger(datasets, tmp_path, ver
     assert len(sizes) > 1
     assert max(sizes) <= 500_000
     assert min(sizes[:-1]) >= 430_000
+
+
+@pytest.mark.parametrize("verb", ["to_csv", "to_ndjson"])
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_what_a_compressor_has_not_let_go_yet_counts_as_well(datasets, tmp_path, verb, compression):
+    flights = sf.read_parquet(datasets / "flights.parquet").limit(60_000)
+    report = getattr(flights, verb)(tmp_path / "out", max_file_bytes=200_000, compression=compression)
+    sizes = [os.path.getsize(file) for file in report.files]
+    assert max(sizes) <= 200_000
+    assert min(sizes[:-1]) >= 160_000
 
 
 def test_the_footer_of_a_small_parquet_file_counts_as_well(datasets, tmp_path):
@@ -179,6 +199,33 @@ def test_a_symlink_stays_and_the_directory_it_leads_to_is_replaced(frame, tmp_pa
     assert files(tmp_path / "disk") == ["real/_streamframe.json", "real/part-00000.parquet"]
 
 
+@pytest.mark.parametrize("place", ["disk", "store"])
+def test_overwriting_replaces_files_of_another_format_that_an_export_has_written(frame, tmp_path, place):
+    out = f"{tmp_path}/out" if place == "disk" else "memory://overwritten"
+    frame.to_parquet(f"{out}/", partition_by="carrier")
+    frame.to_csv(f"{out}/", mode="overwrite", compression="gzip")
+    frame.to_csv(f"{out}/", mode="overwrite")
+    assert sf.read_csv(out).count() == frame.count()
+    with fsspec.open(f"{out}/mine.parquet", "wb") as file:
+        file.write(b"not of an export")
+    with pytest.raises(sf.SinkError, match=r"holds 'mine.parquet', which is no \.csv file"):
+        frame.to_csv(f"{out}/", mode="overwrite")
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.mark.parametrize("here", ["out", "out/in"])
+@pytest.mark.parametrize("mode", ["error", "overwrite"])
+def test_the_directory_that_the_process_is_in_is_not_replaced(frame, tmp_path, monkeypatch, here, mode):
+    """It would be in one that is removed, where no relative path leads anywhere."""
+    (tmp_path / here).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / here)
+    with pytest.raises(sf.SinkError, match="is where this process is"):
+        frame.to_parquet(os.path.relpath(tmp_path / "out") + "/", mode=mode)
+    frame.to_parquet(tmp_path / here / "below", mode=mode)
+    frame.to_parquet("../beside/", mode=mode)
+    assert Path.cwd() == tmp_path / here
+
+
 def test_overwriting_refuses_to_remove_what_no_export_has_written(frame, tmp_path):
     (tmp_path / "thesis.docx").write_bytes(b"years")
     with pytest.raises(sf.SinkError, match=r"thesis\.docx"):
@@ -258,6 +305,7 @@ def test_what_cannot_work_is_said_at_the_call(frame, tmp_path):
         ({"max_rows_per_file": 0}, "max_rows_per_file"),
         ({"max_file_bytes": "many"}, "max_file_bytes"),
         ({"max_open_files": 0}, "max_open_files"),
+        ({"max_open_files": None}, "max_open_files"),
         ({"partition_by": ["late", "late"]}, "twice"),
         ({"partition_by": [1]}, "partition_by"),
     ):

@@ -9,6 +9,7 @@ from collections import Counter
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
@@ -66,6 +67,20 @@ def test_odd_values_come_back(odd, read):
 def test_a_value_that_no_folder_can_be_called_is_told_with_its_column(tmp_path):
     with pytest.raises(sf.SchemaError, match=r"'k' would name folders with 3,002 bytes, and 2,048") as caught:
         sf.from_arrow(pa.table({"i": [1], "k": ["x" * 3000]})).to_parquet(tmp_path / "out", partition_by="k")
+    assert caught.value.column == "k"
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["timestamp[s]", "timestamp[s, UTC]", "date32"])
+@pytest.mark.parametrize("far", [-(10**6), 10**7, 2**31 - 1])
+def test_a_time_that_no_text_says_is_refused(tmp_path, kind, far):
+    """Two of them became one folder, or a folder that could not be read."""
+    types = {"date32": pa.date32(), "timestamp[s]": pa.timestamp("s"), "timestamp[s, UTC]": pa.timestamp("s", "UTC")}
+    days = pa.array([0, far, far - 1], pa.int32())
+    times = days.cast(types[kind]) if kind == "date32" else pc.multiply(days.cast(pa.int64()), 86_400).cast(types[kind])
+    frame = sf.from_arrow(pa.table({"i": [1, 2, 3], "k": times}))
+    with pytest.raises(sf.SchemaError, match=r"'k' would name a folder .*, which is not read as the") as caught:
+        frame.to_parquet(tmp_path / "out", partition_by="k")
     assert caught.value.column == "k"
     assert os.listdir(tmp_path) == []
 
@@ -212,6 +227,15 @@ def test_keys_whose_names_look_hidden_are_read_back(tmp_path):
 def test_a_key_without_a_name_is_refused(tmp_path):
     with pytest.raises(sf.SchemaError, match="without a name"):
         sf.from_arrow({"": ["a"], "b": [1]}).to_parquet(tmp_path / "out", partition_by="")
+
+
+@pytest.mark.parametrize("name", ["k" * 255, "é" * 127 + "x", "%" * 85])
+def test_a_key_whose_name_is_longer_than_that_of_a_folder_is_refused(tmp_path, name):
+    frame = sf.from_arrow({name: ["x"], name[:-1]: ["y"], "i": [1]})
+    with pytest.raises(sf.SchemaError, match=r"the name of column .* is longer than the 255 bytes"):
+        frame.to_parquet(tmp_path / "out", partition_by=name)
+    frame.to_parquet(tmp_path / "out", partition_by=name[:-1])
+    assert list(sf.read_parquet(tmp_path / "out").iter_rows()) == list(frame.select(name, "i", name[:-1]).iter_rows())
 
 
 def test_without_a_manifest_codes_with_zeros_in_front_stay_text_and_months_are_numbers(tmp_path):

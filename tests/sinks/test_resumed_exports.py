@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import itertools
 import json
@@ -199,18 +200,33 @@ def test_a_plan_or_a_source_that_has_changed_is_named_and_nothing_is_lost(tmp_pa
     kept = state(tmp_path)
     with pytest.raises(sf.ResumeError, match=r"step 2 has changed.*limit.*\n.*resume=True"):
         whole(source.limit(10)).to_csv(out, resume=True, max_rows_per_file=500)
-    with pytest.raises(sf.SinkError, match=r"written with format csv.*has parquet"):
+    with pytest.raises(sf.ResumeError, match=r"written with format csv.*has parquet\n.*resume=True begins anew"):
         whole(source).to_parquet(out, resume=True, max_rows_per_file=500)
+    with pytest.raises(sf.ResumeError, match=r"with partition_by \[\], .* \['carrier'\]\n.*resume=True begins anew"):
+        whole(source).to_csv(out, resume=True, partition_by="carrier", mode="overwrite")
     whole_again = whole(source).to_csv(tmp_path / "elsewhere", resume=True, max_rows_per_file=500)
     assert whole_again.kept_rows == 0
     assert {name: data for name, data in state(tmp_path).items() if not name.startswith("elsewhere")} == kept
     with (tmp_path / "rows.csv").open("a") as file:
         file.write('9000,,"AA",true,,"x"\n')
-    with pytest.raises(sf.ResumeError, match=r"source 1 has changed.*bytes"):
+    moment = r"changed at 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9} UTC"
+    with pytest.raises(sf.ResumeError, match=rf"source 1 has changed.* bytes, {moment}, and is .* {moment}"):
         whole(source).to_csv(out, resume=True, max_rows_per_file=500)
     # Without resume, it begins anew, and clears what was kept.
     assert whole(source).to_csv(out, max_rows_per_file=500).rows == ROWS + 1
     assert list(tmp_path.glob(".out.*")) == []
+
+
+def test_of_a_step_that_has_changed_the_words_that_differ_are_named(tmp_path, source):
+    checkpoints = []
+    for frame in (source, sf.read_csv(tmp_path / "rows.csv", dtype={"id": "int32"}, sep=";")):
+        with frame.iter_batches() as batches, contextlib.suppress(sf.StreamError):
+            checkpoints.append(batches.checkpoint())
+    with pytest.raises(sf.ResumeError) as caught:
+        list(sf.read_csv(tmp_path / "rows.csv", dtype={"id": "int32"}, sep=";").iter_batches(resume=checkpoints[0]))
+    said = caught.value.message
+    assert [word in said for word in ("sep=','", "sep=';'", "int32", "errors=")] == [True, True, True, False]
+    assert len(said) < 250
 
 
 def test_a_directory_of_another_plan_is_left_alone(tmp_path, source):

@@ -141,6 +141,10 @@ class CsvEncoding(FileEncoding):
     def suffix(self) -> str:
         return f".{self.name}{suffix_of(self.compression)}"
 
+    @property
+    def tells_columns(self) -> bool:
+        return self.header
+
     def open_bytes(self, schema: pa.Schema) -> int:
         return held_bytes(self.compression, "", self.level)
 

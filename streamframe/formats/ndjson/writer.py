@@ -101,6 +101,10 @@ class NdjsonEncoding(FileEncoding):
     def suffix(self) -> str:
         return f".{self.name}{suffix_of(self.compression)}"
 
+    @property
+    def tells_columns(self) -> bool:
+        return False
+
     def open_bytes(self, schema: pa.Schema) -> int:
         return held_bytes(self.compression, "", self.level)
 
