@@ -91,8 +91,12 @@ class Manifest:
             "last": self._last(),
             **({} if self.rejects is None else {"rejects": [vars(file) for file in self.rejects]}),
         }
-        # A file in a line: for people, and since there may be thousands. With an indent, json is slow.
-        files = ",\n  ".join(json.dumps(vars(file), ensure_ascii=False) for file in self.files)
+        # A file in a line: for people, and since there may be thousands, for which json takes a tenth of a second.
+        files = ",\n  ".join(
+            f'{{"path": {json.dumps(file.path, ensure_ascii=False)}, "rows": {file.rows}, "bytes": {file.bytes}, '
+            f'"sha256": "{file.sha256}"}}'
+            for file in self.files
+        )
         head = json.dumps(facts, indent=1, ensure_ascii=False).removesuffix("\n}")
         return f'{head},\n "files": [\n  {files}\n ]\n}}'.encode()
 

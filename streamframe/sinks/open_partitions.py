@@ -2,7 +2,7 @@
 
 Rules:
 * Batches are gathered to a share of the budget first. Where there are more folders than files may be open, those
-  with most rows are written, and the rows of the others go to a spill, sorted into buckets, until the end: so their
+  with many rows are written, and the rows of the others go to a spill, sorted into buckets, until the end: so their
   files are whole too, instead of many small ones. A folder whose rows have gone there once stays there: its rows
   keep their order.
 * To save what is complete, all that is gathered and set aside is written, and all files are completed.
@@ -25,6 +25,8 @@ from streamframe.sinks.partitioning import Partitioning, in_groups
 # Gathered rows are there twice while they are handed out, and their encoders keep a quarter.
 _GATHERED_PER_BUDGET = 8
 _BUCKETS = 64
+# Rows of a folder. Less is written faster at the end, with those of others.
+_WORTH_OPEN_BYTES = 64 << 10
 # To save, all open files are completed, and each folder gets a new one afterwards: so that is done after so many bytes
 # of rows, and more where they go into many folders.
 _SAVED_BYTES = 256 << 20
@@ -102,7 +104,9 @@ class OpenPartitions(OpenSink):
         rows = self._taken()
         folders, folder_of_row = self._partitioning.split(rows)
         self._unsaved_folders.update(folders)
-        direct = self._direct(folders, np.bincount(folder_of_row, minlength=len(folders)), last=last)
+        row_bytes = rows.nbytes / max(rows.num_rows, 1)
+        bytes_of = np.bincount(folder_of_row, minlength=len(folders)) * row_bytes
+        direct = self._direct(folders, bytes_of, last=last)
         # Groups: the folders to write, then the buckets.
         group_of = {folder: place for place, folder in enumerate(direct)}
         aside = [folder for folder in folders if folder not in group_of]
@@ -126,12 +130,14 @@ class OpenPartitions(OpenSink):
         for folder, start, end in zip(folders, [0, *ends], ends, strict=False):
             self._parts.write(folder, compacted(rows.slice(start, end - start)))
 
-    def _direct(self, folders: list[str], rows_of: np.ndarray, *, last: bool) -> list[str]:
+    def _direct(self, folders: list[str], bytes_of: np.ndarray, *, last: bool) -> list[str]:
         """Return the folders to write now, those that are open first: no more than files may be, but at last all."""
+        parts = self._parts
         free = [place for place, folder in enumerate(folders) if folder not in self._set_aside]
-        if not last:
-            free = sorted(free, key=lambda place: -rows_of[place])[: self._parts.max_open]
-        return sorted((folders[place] for place in free), key=self._parts.is_open, reverse=True)
+        if not last and len(free) > parts.max_open:
+            most = sorted(free, key=lambda place: -bytes_of[place])[: parts.max_open]
+            free = [place for place in most if bytes_of[place] >= _WORTH_OPEN_BYTES or parts.is_open(folders[place])]
+        return sorted((folders[place] for place in free), key=parts.is_open, reverse=True)
 
     def _hand_out_bucket(self, spill: Spill, bucket: list[int]) -> None:
         whole = True

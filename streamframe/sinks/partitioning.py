@@ -88,6 +88,10 @@ class Partitioning:
         for key in self._keys:
             found = _plain(batch.column(key)).dictionary_encode(null_encoding="encode")
             names = [_named(key, text) for text in _texts(key, found.dictionary)]
+            if folders == [""]:
+                # Numbers without gaps, in the order of their first rows.
+                folders, codes = names, numbers_of(found.indices).astype(np.int64)
+                continue
             codes = codes * len(names) + numbers_of(found.indices)
             # Compact again, or the product of many keys outgrows a number.
             present, first, codes = np.unique(codes, return_index=True, return_inverse=True)
@@ -95,16 +99,15 @@ class Partitioning:
             rank = np.empty(len(order), np.int64)
             rank[order] = np.arange(len(order))
             codes = rank[codes.reshape(-1)]
-            folders = [
-                "/".join(filter(None, (folders[code // len(names)], names[code % len(names)])))
-                for code in present[order].tolist()
-            ]
+            folders = [f"{folders[code // len(names)]}/{names[code % len(names)]}" for code in present[order].tolist()]
         return Split(folders, codes)
 
 
 def in_groups(rows: pa.RecordBatch, group_of_row: np.ndarray, groups: int) -> tuple[pa.RecordBatch, list[int]]:
     """Return all rows, those of a group behind one another in their order, and where each group ends."""
     ends: list[int] = np.cumsum(np.bincount(group_of_row, minlength=groups)).tolist()
+    # Numbers of 16 bits are sorted by counting them.
+    group_of_row = group_of_row.astype(np.uint16) if groups < 1 << 16 else group_of_row
     return _taken(rows, np.argsort(group_of_row, kind="stable")), ends
 
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import streamframe as sf
+from streamframe.sinks.partitioning import Partitioning
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 VALUES = [
@@ -62,6 +63,14 @@ def test_odd_values_come_back(odd, read):
         assert found.pop(VALUES.index(NULL)) is None
     assert found == {i: VALUES[i] for i in found}
     assert len(found) >= len(VALUES) - 1
+
+
+def test_keys_have_more_combinations_than_a_number_of_32_bits():
+    count = 60_000
+    rows = pa.record_batch({"a": range(count), "b": range(count), "n": range(count)})
+    folders, folder_of_row = Partitioning(rows.schema, ["a", "b"]).split(rows)
+    assert folders == [f"a={number}/b={number}" for number in range(count)]
+    assert folder_of_row.tolist() == list(range(count))
 
 
 def test_a_value_that_no_folder_can_be_called_is_told_with_its_column(tmp_path):
