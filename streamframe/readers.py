@@ -192,7 +192,8 @@ def read_csv(
         Only these, in this order; others are not converted.
     dtype
         Types by column: ``{"zip": "string"}``, in pandas', numpy's, Arrow's or Python's words.
-        Default: found in a sample, then frozen. A time without a zone is not read as a type that has one, nor the
+        Default: found in a sample, then frozen; a whole number that would lose digits among floats then cannot be
+        read, and ``"float64"`` rounds it. A time without a zone is not read as a type that has one, nor the
         other way round: the error says what to do.
     names
         Column names, instead of a header's (``header=True`` then skips that line).

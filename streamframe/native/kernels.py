@@ -43,6 +43,7 @@ class Column(ctypes.Structure):
         ("most", ctypes.c_int64),
         ("per_second", ctypes.c_int64),
         ("zoned", ctypes.c_int64),
+        ("exact", ctypes.c_int64),
         ("values", ctypes.c_void_p),
         ("validity", ctypes.c_void_p),
         ("text", ctypes.c_void_p),
