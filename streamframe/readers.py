@@ -430,8 +430,9 @@ def read_parquet(
     schema, hive
         What holds over several files, and columns from their paths: as in `read_csv`.
     max_batch_bytes
-        The largest that a page may become, or a row of lists: they are held as a whole. A larger one is a
-        `BudgetError` before it is decompressed. Default: 1 GiB, as a file of 50 KB can hold one value of 1.5 GB.
+        The largest that a page may become, or a row in one column: they are held as a whole. A larger one is a
+        `BudgetError` that names it, before it is decoded. Default: 1 GiB, as a file of 50 KB can hold one value
+        of 1.5 GB.
     storage_options
         What fsspec takes for the scheme, and for http(s) what `read_csv` names.
 
