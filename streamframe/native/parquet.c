@@ -382,10 +382,15 @@ static int read_plain_text(
     return DONE;
 }
 
-/* Decode rows until there are `rows` of them in `made`, or until something is needed: then call again. */
+/* Decode rows until there are `rows` of them in `made`, or until something is needed: then call again. Of no rows, go as
+ * far as the first page that has some. */
 int sf_parquet_read(struct chunk *chunk, struct column *made, int64_t rows, int64_t *done) {
     uint64_t bits[STEP / 64];
     uint32_t indices[STEP];
+    while (!rows && !chunk->page_rows) {
+        const int outcome = next_page(chunk);
+        if (outcome != DONE) return outcome;
+    }
     while (*done < rows) {
         if (!chunk->page_rows) {
             const int outcome = next_page(chunk);

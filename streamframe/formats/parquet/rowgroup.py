@@ -231,11 +231,22 @@ class RowGroup:
         rest = []
         for column in self.schema:
             chunk = self._chunk(column)
-            if chunk is None:
+            if chunk is None or not self._is_light(column, chunk):
                 rest.append(column)
             else:
                 readers.append(KernelColumn(chunk, column, self._kernel, self._by_arrow))
         return [*readers, self._by_arrow(rest)] if rest else readers
+
+    def _is_light(self, column: pa.Field, chunk: ColumnChunk) -> bool:
+        """Tell whether the kernel may read a column; of one whose text may become a lot, note where batches end."""
+        if chunk.form.width or chunk.encoded:
+            return True
+        longest = chunk.longest()
+        if longest is None:
+            self._kernel.learn(column.name, sure=False)
+        elif longest * self.rows > self._kernel.most_page_bytes:
+            self._ends.look_at(column.name, self._chunks[column.name], self._slice_bytes)
+        return longest is not None
 
     def _chunk(self, column: pa.Field) -> ColumnChunk | None:
         encoded = pa.types.is_dictionary(column.type)
