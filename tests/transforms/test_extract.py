@@ -140,3 +140,15 @@ def test_a_group_that_takes_no_part_is_null_and_one_that_finds_nothing_is_empty(
     assert {name: values[:4] for name, values in found.items()} == {
         name: [None if pd.isna(value) else value for value in told[name]] for name in told
     }
+
+
+def test_a_run_does_not_go_on_with_another_pattern_however_much_they_are_alike(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(KEYS.replace(b"none\n", b""))
+    patterns = [rf"^(?P<a_very_long_name_of_a_column_of_text>\w)=(?P<{name}>\d)$" for name in ("one", "two")]
+    first, second = (sf.read_lines(path).extract(pattern) for pattern in patterns)
+    with first.iter_batches(1) as batches:
+        next(batches)
+        checkpoint = batches.checkpoint()
+    with pytest.raises(sf.ResumeError):
+        list(second.iter_batches(1, resume=checkpoint))
