@@ -588,7 +588,8 @@ def read_lines(
     compression
         ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``, ``"zip"`` or None.
     errors
-        What a line does that is no text, as in `read_csv`; with ``"null"``, it is null.
+        What a line does that is no text, as in `read_csv`; with ``"null"``, it is null. Also what one does that
+        the pattern of an `extract` right behind does not match.
     max_record_bytes
         The longest record that is held, such as ``"200MB"``; a longer one is a `BudgetError`. Default 64 MiB,
         since what is longer is more likely a quote that nobody closed.
