@@ -143,7 +143,7 @@ def _format_of(given: Paths) -> FileFormat:
         raise PlanError(
             f"{given.label}: the suffix {given.suffix!r} tells no format"
             if given.suffix
-            else f"{given.label} has no suffix",
+            else f"{given.label} has no suffix that tells a format",
             source=given.label,
             hint=(f"{near} " if near else "")
             + "call the reader of the format, which takes directories and any name: read_csv, read_ndjson, read_lines, "
