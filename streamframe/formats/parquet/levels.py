@@ -19,8 +19,8 @@ from streamframe.native.parquet_rows import lengths_of
 # `enum Encoding` of Parquet's format.
 _PLAIN, _RLE, _BIT_PACKED, _DELTA_LENGTH, _DELTA = 0, 3, 4, 6, 7
 BY_DICTIONARY = (2, 8)
-# Of these, all lengths are held at once; that many are in no ordinary page.
-MOST_DELTAS = 1 << 22
+# What is held of all values of a page at once; that many are in no ordinary page.
+MOST_DELTAS, _MOST_BIT_PACKED = 1 << 22, 1 << 26
 _64_BITS = (1 << 64) - 1
 _STREAMED = {"GZIP": "gzip", "ZSTD": "zstd", "BROTLI": "brotli"}
 _AT_ONCE = {**_STREAMED, "SNAPPY": "snappy", "LZ4_RAW": "lz4_raw"}
@@ -117,7 +117,7 @@ def _levels(data: Any, most: int, encoding: int, count: int) -> tuple[Any, Any]:
         return data[4 : 4 + nbytes], data[4 + nbytes :]
     width = most.bit_length()
     nbytes = -(-count * width // 8)
-    if encoding != _BIT_PACKED or nbytes > len(data):
+    if encoding != _BIT_PACKED or nbytes > len(data) or count > _MOST_BIT_PACKED:
         raise Damaged
     # As old writers have them: the highest bit first, and without a length. Turned to a run as the others are.
     bits = np.unpackbits(np.frombuffer(data[:nbytes], np.uint8))[: count * width].reshape(count, width)[:, ::-1]
@@ -149,7 +149,7 @@ def _unpacked(packed: Any, codec: str, nbytes: int) -> memoryview:
     """Return so many bytes as they were before they were compressed."""
     if codec == "UNCOMPRESSED":
         return memoryview(packed).cast("B")
-    if not nbytes:
+    if nbytes <= 0:
         return memoryview(b"")
     try:
         if codec != "LZ4":
