@@ -124,6 +124,7 @@ def library() -> ctypes.CDLL | None:
         "sf_parquet_dictionary_close": (None, (address,)),
         "sf_parquet_weigh_page": (ctypes.c_int, (address,)),
         "sf_parquet_weigh": (ctypes.c_int, (address,)),
+        "sf_parquet_header": (count, (address, count, address)),
         "sf_parquet_lengths": (count, (address, address, count, address)),
         "sf_parquet_bounds": (count, (address, address, address)),
         "sf_parquet_number": (ctypes.c_int, (address, address)),

@@ -4,6 +4,7 @@
  * so that what it needs is bounded, and where a row is too heavy. What is damaged is not sure.
  */
 #include "bits.h"
+#include "parquet_page.h"
 #include "runs.h"
 #include "values.h"
 
@@ -116,6 +117,25 @@ int sf_parquet_weigh(struct weighing *page) {
         page->levels -= some;
     }
     return page->levels ? MORE_LEVELS : DONE;
+}
+
+/* A header of a page, as numbers in the order of `pages.Page`; returns its length, or 0 if it is not sure. */
+int64_t sf_parquet_header(const uint8_t *data, int64_t length, int64_t *told) {
+    struct thrift in = {.at = data, .end = data + length};
+    struct page_header page;
+    read_page_header(&in, &page);
+    const bool data_page = page.kind == DATA_PAGE || page.kind == DATA_PAGE_2;
+    if (in.short_of || in.bad || !(data_page || page.kind == DICTIONARY_PAGE)) return 0;
+    const int64_t found[] = {page.kind, page.bytes, page.packed_bytes, page.values, page.encoding,
+                             page.kind == DATA_PAGE ? page.levels_encoding : 0,
+                             page.kind == DATA_PAGE ? page.repetition_encoding : 0,
+                             page.kind == DATA_PAGE_2 ? page.levels_bytes : 0,
+                             page.kind == DATA_PAGE_2 ? page.repetition_bytes : 0, page.packed};
+    for (int i = 0; i < 10; i++) {
+        if (found[i] < 0 || found[i] > INT32_MAX) return 0;
+        told[i] = found[i];
+    }
+    return in.at - data;
 }
 
 /* The lengths of texts that stand on end, each behind its own; returns how many there are, or -1. */

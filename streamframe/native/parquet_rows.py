@@ -96,6 +96,16 @@ class KernelWeigher:
                 return outcome in (DONE, _TOO_HEAVY)
 
 
+def header_of(data: bytes) -> tuple[list[int], int] | None:
+    """Return what the header of a page says, in the order of `pages.Page`, and its length; None if not sure."""
+    kernels = library()
+    if kernels is None:
+        return None
+    told = (ctypes.c_int64 * 10)()
+    length = kernels.sf_parquet_header(data, len(data), told)
+    return (list(told), length) if length else None
+
+
 def lengths_of(texts: Any, most: int) -> np.ndarray[Any, Any] | None:
     """Return the lengths of so many texts that stand on end, each behind its own; None if they do not."""
     kernels = library()

@@ -179,3 +179,21 @@ def test_lists_of_as_many_numbers_as_embeddings_have_are_no_bombs(tmp_path):
     said, peak = peak_of(path)
     assert said == "200000"
     assert peak < 300_000_000
+
+
+@pytest.mark.parametrize("lies", [False, True])
+@pytest.mark.parametrize("kind", [pa.string(), pa.list_(pa.string())])
+def test_long_texts_that_are_packed_well_behind_many_short_ones_come_some_at_a_time(tmp_path, kind, lies):
+    """Less than may be in one batch, but far more than a run of this memory should hold."""
+    path = tmp_path / "a.parquet"
+    texts = [pa.array(["b"] * 200_000), *[pa.array(["a" * 1_000_000] * 100)] * 9]
+    if pa.types.is_list(kind):
+        texts = [pa.ListArray.from_arrays(pa.array(range(len(each) + 1), pa.int32()), each) for each in texts]
+    data = written(
+        pa.table({"x": pa.chunked_array(texts)}), compression="zstd", use_dictionary=False, row_group_size=300_000
+    )
+    path.write_bytes(with_footer(data, {NBYTES: i64(2_000_000)} if lies else {}))
+    assert path.stat().st_size < 100_000
+    said, peak = peak_of(path)
+    assert said == "200900"
+    assert peak < 500_000_000

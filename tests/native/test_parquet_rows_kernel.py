@@ -6,11 +6,14 @@ import os
 import random
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from streamframe.formats.parquet import weighing
+from streamframe.formats.parquet import pages, weighing
 from streamframe.formats.parquet.weighing import BY_INDEX, EQUAL, IN_FRONT, IN_ORDER
-from streamframe.native.parquet_rows import KernelWeigher, lengths_of
+from streamframe.native.parquet_rows import KernelWeigher, header_of, lengths_of
+from tests.formats.test_parquet_rows import opened
 
 EXAMPLES = int(os.environ.get("KERNEL_EXAMPLES", "300"))
 
@@ -89,6 +92,22 @@ def test_a_row_that_is_too_heavy_is_told_with_its_number():
     assert kernel.add(10**9, (levels, b"", b""), EQUAL, None)
     assert kernel.too_heavy
     assert kernel.rows == 501
+
+
+def test_a_header_is_told_as_python_reads_it(tmp_path, monkeypatch):
+    table = pa.table({"x": pa.array([["a", "b"], [], ["c"]] * 500)})
+    for version in ("1.0", "2.0"):
+        pq.write_table(table, tmp_path / "a.parquet", data_page_version=version, data_page_size=100)
+        footer, data = opened(tmp_path / "a.parquet")
+        (chunk,) = footer.chunks(0, {"x"})["x"]
+        by_kernel = list(pages.pages_of(chunk, data, "a"))
+        with monkeypatch.context() as without:
+            without.setattr(pages, "header_of", lambda data: None)
+            assert list(pages.pages_of(chunk, data, "a")) == by_kernel
+        header = data(chunk.start, 1000)
+        assert header_of(header) is not None
+        assert header_of(header[:5]) is None
+        assert len(by_kernel) > 2
 
 
 def test_lengths_are_those_in_front_of_texts():

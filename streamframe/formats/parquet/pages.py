@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 from streamframe.errors import DecodeError
 from streamframe.formats.parquet import thrift
 from streamframe.formats.parquet.chunks import Chunk
+from streamframe.native.parquet_rows import header_of
 
 DAMAGED_HINT = "the file is damaged or was cut short; write or download it again."
 # A header is short, but for the bounds of texts in it. Arrow reads none that is longer.
@@ -117,8 +118,12 @@ def _page(at: int, end: int, source: Callable[[int, int], Any], label: str) -> t
     """Return the page that starts somewhere, and the length of its header."""
     window = _HEADER_BYTES
     while True:
+        data = bytes(source(at, min(window, end - at)))
+        if (told := header_of(data)) is not None:
+            (*numbers, packed), length = told
+            return Page._make([*numbers, bool(packed)]), length
         try:
-            header, length = thrift.read_first(bytes(source(at, min(window, end - at))))
+            header, length = thrift.read_first(data)
             return Page.of(header), length
         except ValueError as error:
             if window >= min(end - at, _MOST_HEADER_BYTES):

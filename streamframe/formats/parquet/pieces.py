@@ -26,6 +26,8 @@ _LEVEL_BYTES = 4
 _DELTA = 7
 # As much as a decimal takes.
 _SMALL_BYTES = 32
+# So many pieces in one batch are too many, where more comes out of a chunk than is usual.
+_MANY_PIECES, _USUAL_RATIO = 16, 100
 # Rows that weigh no more are never apart.
 _LEAST_PIECE_BYTES = 1 << 20
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
@@ -49,8 +51,10 @@ class BatchEnds:
         self._seen: set[str] = set()
         self._ends: list[int] = []
 
-    def look_at(self, column: str, chunks: Sequence[Chunk], piece_bytes: int) -> None:
-        """Take a column into account that Arrow is to read, in pieces of so many bytes.
+    def look_at(self, column: str, chunks: Sequence[Chunk], piece_bytes: int, longest: int | None = None) -> None:
+        """Take a column into account that is to be read in pieces of so many bytes.
+
+        `longest` is the longest text of its dictionary, if that is known.
 
         Raises
         ------
@@ -63,9 +67,14 @@ class BatchEnds:
             return
         limits = Limits(max(piece_bytes, _LEAST_PIECE_BYTES), self._most_bytes)
         for chunk, leaf in zip(chunks, self._footer.leaves(column), strict=True):
-            found = ChunkPieces(chunk, leaf_of(leaf), limits, self._source, self._footer, self._group, column).ends()
-            self._ends = sorted({*self._ends, *found})
+            pieces = ChunkPieces(chunk, leaf_of(leaf), limits, self._source, self._footer, self._group, column)
+            self._ends = sorted({*self._ends, *pieces.ends(longest)})
         self._seen.add(column)
+
+    def may_be_heavy(self, chunk: Chunk, longest: int, piece_bytes: int) -> bool:
+        """Tell whether a chunk of text has to be looked at whose dictionary has no longer text."""
+        few = min(self._most_bytes, _MANY_PIECES * max(piece_bytes, _LEAST_PIECE_BYTES))
+        return longest * self._footer.rows[self._group] > few or may_become(chunk, few)
 
     def fitting(self, start: int, rows: int) -> int:
         """Return how many of some rows may be in one batch."""
@@ -91,8 +100,11 @@ class ChunkPieces:
         self._column, self._group, self._label = column, group, footer.label
         self._level_bytes = max(_LEVEL_BYTES, leaf.width or 0)
 
-    def ends(self) -> list[int]:
-        """Return the rows before which a batch has to end; none for nearly all chunks."""
+    def ends(self, longest: int | None = None) -> list[int]:
+        """Return the rows before which a batch has to end; none for nearly all chunks.
+
+        `longest` is the longest text of the dictionary, if that is known.
+        """
         # Else all rows weigh the same, and that is little.
         differ = self._leaf.most_repetition or self._leaf.width is None or self._leaf.width > _SMALL_BYTES
         if self._chunk.elsewhere or not (differ or may_become(self._chunk, self._limits.batch_bytes)):
@@ -102,11 +114,18 @@ class ChunkPieces:
             self._limits.check(page.nbytes, f"a page of column {self._column!r}", self._label, at)
         if not differ:
             return []
-        lengths = self._lengths(found)
-        longest = 0 if lengths is None or not len(lengths) else int(lengths.max())
-        if sum(self._most(page, longest) for _, _, page in found if page.is_data) <= self._limits.batch_bytes:
+        lengths = self._lengths(found) if longest is None else None
+        if lengths is not None and len(lengths):
+            longest = int(lengths.max())
+        if self._is_little(sum(self._most(page, longest or 0) for _, _, page in found if page.is_data)):
             return []
-        return self._weighed(found, lengths)
+        return self._weighed(found, self._lengths(found) if lengths is None else lengths)
+
+    def _is_little(self, nbytes: int) -> bool:
+        """Tell whether so much may be made of a chunk in one batch, whichever rows it is of."""
+        packed = self._chunk.end - self._chunk.start
+        is_usual = nbytes <= _MANY_PIECES * self._limits.piece_bytes or nbytes <= _USUAL_RATIO * packed
+        return nbytes <= self._limits.batch_bytes and is_usual
 
     def _most(self, page: Page, longest: int) -> int:
         """Return what all values of a page can become at most, where the dictionary has no longer text."""

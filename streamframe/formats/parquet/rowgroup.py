@@ -244,9 +244,11 @@ class RowGroup:
         longest = chunk.longest()
         if longest is None:
             self._kernel.learn(column.name, sure=False)
-        elif longest * self.rows > self._kernel.most_page_bytes:
-            self._ends.look_at(column.name, self._chunks[column.name], self._slice_bytes)
-        return longest is not None
+            return False
+        (facts,) = self._chunks[column.name]
+        if self._ends.may_be_heavy(facts, longest, self._slice_bytes):
+            self._ends.look_at(column.name, [facts], self._slice_bytes, longest)
+        return True
 
     def _chunk(self, column: pa.Field) -> ColumnChunk | None:
         encoded = pa.types.is_dictionary(column.type)
