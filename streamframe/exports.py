@@ -34,7 +34,7 @@ class Exports(FileExports):
         table: str,
         connection: Any,
         *,
-        if_exists: IfExists = "error",
+        if_exists: IfExists | Literal["fail"] = "error",
         schema: str | None = None,
         **foreign: Any,
     ) -> RunReport:
@@ -52,9 +52,10 @@ class Exports(FileExports):
             are a part of it, and yours to commit. ADBC and DuckDB do not tell: what was pending
             in ADBC is committed, or rolled back, with the rows; in DuckDB they have a transaction of their own.
         if_exists
-            What to do with a table of that name: ``"error"`` (the default), ``"append"`` or ``"replace"``, which
-            drops it in the same transaction. Where a database commits by itself when a table is dropped
-            or made (MySQL, Oracle), the old one cannot come back. A table that is not there is made.
+            What to do with a table of that name: ``"error"`` (the default; in pandas it is ``"fail"``),
+            ``"append"`` or ``"replace"``, which drops it in the same transaction. Where a database commits by
+            itself when a table is dropped or made (MySQL, Oracle), the old one cannot come back. A table that is not
+            there is made.
         schema
             The schema in the database. Default: the connection's own.
 
@@ -72,8 +73,8 @@ class Exports(FileExports):
         >>> connection.close()
         """
         refuse(foreign, self.to_sql)
-        checked = checked_table(table, schema, if_exists)
-        return self._into(Table(checked, target(connection, "to_sql"), if_exists))
+        how: IfExists = "error" if if_exists == "fail" else if_exists
+        return self._into(Table(checked_table(table, schema, how), target(connection, "to_sql"), how))
 
     def to_delta(
         self,

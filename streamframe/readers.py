@@ -143,7 +143,7 @@ def _format_of(given: Paths) -> FileFormat:
         raise PlanError(
             f"{given.label}: the suffix {given.suffix!r} tells no format"
             if given.suffix
-            else f"{given.label} has no suffix",
+            else f"{given.label} has no suffix that tells a format",
             source=given.label,
             hint=(f"{near} " if near else "")
             + "call the reader of the format, which takes directories and any name: read_csv, read_ndjson, read_lines, "
@@ -192,7 +192,8 @@ def read_csv(
         Only these, in this order; others are not converted.
     dtype
         Types by column: ``{"zip": "string"}``, in pandas', numpy's, Arrow's or Python's words.
-        Default: found in a sample, then frozen. A time without a zone is not read as a type that has one, nor the
+        Default: found in a sample, then frozen; a whole number that would lose digits among floats then cannot be
+        read, and ``"float64"`` rounds it. A time without a zone is not read as a type that has one, nor the
         other way round: the error says what to do.
     names
         Column names, instead of a header's (``header=True`` then skips that line).
@@ -429,8 +430,9 @@ def read_parquet(
     schema, hive
         What holds over several files, and columns from their paths: as in `read_csv`.
     max_batch_bytes
-        The largest that a page may become, or a row of lists: they are held as a whole. A larger one is a
-        `BudgetError` before it is decompressed. Default: 1 GiB, as a file of 50 KB can hold one value of 1.5 GB.
+        The largest that a page may become, or a row in one column: they are held as a whole. A larger one is a
+        `BudgetError` that names it, before it is decoded. Default: 1 GiB, as a file of 50 KB can hold one value
+        of 1.5 GB.
     storage_options
         What fsspec takes for the scheme, and for http(s) what `read_csv` names.
 
@@ -586,7 +588,8 @@ def read_lines(
     compression
         ``"infer"`` goes by the suffix; ``"gzip"``, ``"zstd"``, ``"bz2"``, ``"xz"``, ``"lz4"``, ``"zip"`` or None.
     errors
-        What a line does that is no text, as in `read_csv`; with ``"null"``, it is null.
+        What a line does that is no text, as in `read_csv`; with ``"null"``, it is null. Also what one does that
+        the pattern of an `extract` right behind does not match.
     max_record_bytes
         The longest record that is held, such as ``"200MB"``; a longer one is a `BudgetError`. Default 64 MiB,
         since what is longer is more likely a quote that nobody closed.

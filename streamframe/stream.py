@@ -26,7 +26,7 @@ from streamframe.options import parse_bytes
 from streamframe.pandas_frame import DtypeBackend, checked_backend, outside_python, to_chunk, to_frame
 from streamframe.plan.arguments import checked_schema
 from streamframe.plan.checkpoint import Checkpoint, as_checkpoint
-from streamframe.plan.node import Node
+from streamframe.plan.node import Node, Scan
 from streamframe.plan.sink import Sink
 from streamframe.plan.source import REJECTS, fact_column
 from streamframe.plan.telling import facts_of, telling, with_facts
@@ -421,7 +421,7 @@ class StreamFrame(Exports):
         """Iterate over rows as dicts of Python values. Convenient, and slow: about 1 us a value."""
         return Iteration(self._plan, _rows, by_row=True)
 
-    def extract(self, pattern: Any, column: str = "line", unmatched: Unmatched = "raise") -> StreamFrame:
+    def extract(self, pattern: Any, column: str = "line", unmatched: Unmatched | None = None) -> StreamFrame:
         r"""Take a text apart: the named groups of a pattern take the place of the column.
 
         Parameters
@@ -434,7 +434,8 @@ class StreamFrame(Exports):
             The text. ``"line"`` is what `read_lines` makes.
         unmatched
             What a text does that the pattern does not match: ``"raise"``, ``"null"`` in all groups, or ``"skip"``
-            the row. A null matches nothing; with ``"raise"`` it stays null.
+            the row. A null matches nothing; with ``"raise"`` it stays null. Default: what `read_lines` was told of
+            records that cannot be read by its `errors`, right behind it; else ``"raise"``.
 
         Raises
         ------
@@ -452,9 +453,16 @@ class StreamFrame(Exports):
         0  ATL     12
         1  BOS     -3
         """
-        if unmatched not in ("raise", "null", "skip"):
-            raise PlanError(f'unmatched needs "raise", "null" or "skip", got {unmatched!r}')
-        return self._with(Extract(self._plan, column, as_pattern(pattern), unmatched))
+        if unmatched not in (None, "raise", "null", "skip"):
+            raise PlanError(
+                f'unmatched needs "raise", "null" or "skip", got {unmatched!r}',
+                hint='leave it out, and pass errors="quarantine" to read_lines, to keep such lines aside.',
+            )
+        known, scan = as_pattern(pattern), self._plan.scan
+        source = scan.source.taking_apart(column, known) if scan is not None and unmatched is None else None
+        if source is not None:
+            return self._with(Extract(Scan(source), column, known, "raise", taken=True))
+        return self._with(Extract(self._plan, column, known, unmatched or "raise"))
 
     def rejects(self) -> StreamFrame:
         r"""Return the records that a run of this frame leaves out, since they cannot be read.

@@ -328,3 +328,9 @@ def test_a_path_without_a_suffix_is_told_the_readers_that_take_it(path):
     for reader in ("read_csv", "read_ndjson", "read_lines", "read_parquet", "read_ipc", "read_orc"):
         assert reader in caught.value.hint
     assert "directories" in caught.value.hint
+
+
+def test_what_takes_wrong_arguments_is_not_named_as_one_of_them():
+    with pytest.raises(sf.PlanError, match="read_ndjson has no argument 'orient'") as caught:
+        sf.read_ndjson("a.ndjson", orient="records")
+    assert caught.value.hint is None

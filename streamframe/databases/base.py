@@ -112,7 +112,7 @@ def checked_table(name: Any, schema: Any, if_exists: Any) -> TableName:
     if if_exists not in get_args(IfExists):
         raise PlanError(
             f"if_exists needs one of {', '.join(get_args(IfExists))}, got {if_exists!r}",
-            hint='"error" is what pandas calls "fail".',
+            hint='"fail" is taken for "error".',
         )
     return TableName(name, schema)
 

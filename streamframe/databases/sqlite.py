@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from streamframe.databases.base import Driver, IfExists, Loading, Result, TableName, create_table, quoted
 from streamframe.databases.rows import CursorRows, columns_of
-from streamframe.databases.sql_types import plain
+from streamframe.databases.sql_types import plain, unknown
 
 _CALL_ROWS = 500
 
@@ -54,7 +54,7 @@ class _Loading(Loading):
         self._nested = connection.in_transaction
         connection.execute("SAVEPOINT streamframe" if self._nested else "BEGIN")
         try:
-            types = {field.name: _declared(field.type) for field in schema}
+            types = {field.name: _declared(field) for field in schema}
             for statement in create_table(table, types, if_exists):
                 connection.execute(statement)
         except BaseException:
@@ -82,8 +82,10 @@ class _Loading(Loading):
             self._connection.close()
 
 
-def _declared(kind: pa.DataType) -> str:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+def _declared(field: pa.Field) -> str:
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if pa.types.is_nested(kind):
+        raise unknown(field, "SQLite")
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_duration(kind):
         return "INTEGER"
     if pa.types.is_floating(kind):

@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from streamframe.errors import PlanError
 
-_SHOWN = 40
 # What a server writes where it has nothing to say.
 _NOTHING = "-"
 
@@ -104,7 +103,9 @@ class Pattern:
     def __repr__(self) -> str:
         if self._name:
             return self._name
-        return repr(self._text if len(self._text) <= _SHOWN else self._text[: _SHOWN - 1] + "…")
+        # All of it: a run that goes on asks whether the plan is still the same.
+        types = f", { ({key: str(kind) for key, kind in self._types.items()}) }, {self._times}" if self._types else ""
+        return f"{self._text!r}{types}"
 
 
 def as_pattern(value: Any) -> Pattern:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import pyarrow as pa
 
 if TYPE_CHECKING:
+    from streamframe.expr.patterns import Pattern
     from streamframe.io.atomic import AtomicFile
     from streamframe.io.location import Location
     from streamframe.plan.context import RunContext
@@ -52,6 +53,13 @@ class FileFormat(ABC):
     @property
     def schema_of_nothing(self) -> pa.Schema | None:
         """The columns of files that are all empty, where the options tell them."""
+        return None
+
+    def taking_apart(self, column: str, pattern: Pattern) -> Self | None:
+        """Return the same with the groups of a pattern in the place of a column; None if it does not do that.
+
+        It does where the options say what becomes of records that cannot be read.
+        """
         return None
 
     def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:

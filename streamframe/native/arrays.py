@@ -7,6 +7,7 @@ needed for earlier blocks tells what the next one needs, and a kernel that has t
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -84,9 +85,13 @@ class Arrays:
         Of the block.
     room
         What was learned of earlier blocks.
+    exact
+        Columns in which no digit of a whole number may be lost: a kernel is not sure of floats that would.
     """
 
-    def __init__(self, schema: pa.Schema, most_rows: int, raw_bytes: int, room: TextRoom) -> None:
+    def __init__(
+        self, schema: pa.Schema, most_rows: int, raw_bytes: int, room: TextRoom, exact: Collection[str] = ()
+    ) -> None:
         self._schema = schema
         self._raw_bytes = raw_bytes
         self._room = room
@@ -99,6 +104,7 @@ class Arrays:
             known = _type_of(wanted.type)
             assert known
             column.kind, column.width, column.least, column.most, column.per_second, column.zoned = known
+            column.exact = wanted.name in exact
             validity = pa.allocate_buffer(bitmap_bytes, resizable=True)
             ctypes.memset(validity.address, 0xFF, bitmap_bytes)
             values = pa.allocate_buffer(self._value_bytes(known, most_rows), resizable=True)

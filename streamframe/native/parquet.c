@@ -9,6 +9,7 @@
 #include "bits.h"
 #include "crc.h"
 #include "parquet_page.h"
+#include "runs.h"
 #include "snappy.h"
 #include "values.h"
 
@@ -19,16 +20,6 @@ enum { STEP = 1024 };
 enum codec { STORED = 0, SNAPPY = 1, OTHER = 2 };
 /* What a chunk needs to go on, beside `enum outcome`. */
 enum need { MORE_INPUT = 2, UNPACKING = 3, ROOM_FOR_PAGE = 4 };
-
-/* Numbers that are written in runs, or packed into bits. */
-struct runs {
-    const uint8_t *at, *end;
-    int32_t width; /* of a number, in bits */
-    int32_t packed;
-    int64_t left; /* of the run */
-    int64_t bit;  /* from `at` on, where the next packed number starts */
-    uint32_t value;
-};
 
 struct chunk {
     /* Told by the caller. */
@@ -70,55 +61,7 @@ void sf_parquet_close(struct chunk *chunk) {
     chunk->page_room = chunk->page_rows = chunk->behind = chunk->has_dictionary = 0;
 }
 
-static inline uint32_t length_at(const uint8_t *at) {
-    uint32_t length;
-    memcpy(&length, at, 4);
-    return length;
-}
-
-/* Numbers of bits: runs. */
-
-static bool next_run(struct runs *runs) {
-    if (runs->packed) runs->at += runs->bit >> 3;
-    uint64_t head = 0;
-    for (int shift = 0;; shift += 7) {
-        if (runs->at == runs->end || shift > 28) return false;
-        head |= (uint64_t)(*runs->at & 0x7F) << shift;
-        if (!(*runs->at++ & 0x80)) break;
-    }
-    const int64_t there = runs->end - runs->at;
-    runs->packed = head & 1;
-    runs->left = (int64_t)(head >> 1);
-    runs->bit = 0;
-    if (runs->packed) {
-        if (runs->left * runs->width > there) return false;
-        runs->left *= 8;
-    } else {
-        const int bytes = (runs->width + 7) / 8;
-        if (bytes > there) return false;
-        runs->value = 0;
-        for (int i = 0; i < bytes; i++) runs->value |= (uint32_t)runs->at[i] << 8 * i;
-        runs->at += bytes;
-    }
-    return runs->left > 0;
-}
-
-static bool read_numbers(struct runs *runs, int64_t count, uint32_t *out) {
-    while (count) {
-        if (!runs->left && !next_run(runs)) return false;
-        const int64_t some = count < runs->left ? count : runs->left;
-        if (runs->packed) {
-            unpack(runs->width, runs->at, runs->bit, some, out);
-            runs->bit += some * runs->width;
-        } else {
-            for (int64_t i = 0; i < some; i++) out[i] = runs->value;
-        }
-        runs->left -= some;
-        out += some;
-        count -= some;
-    }
-    return true;
-}
+/* Levels. */
 
 /* Which of the next rows have a value, as bits; returns how many have, or -1. */
 static int64_t read_levels(struct runs *levels, int64_t count, uint64_t *bits) {
@@ -439,10 +382,15 @@ static int read_plain_text(
     return DONE;
 }
 
-/* Decode rows until there are `rows` of them in `made`, or until something is needed: then call again. */
+/* Decode rows until there are `rows` of them in `made`, or until something is needed: then call again. Of no rows, go as
+ * far as the first page that has some. */
 int sf_parquet_read(struct chunk *chunk, struct column *made, int64_t rows, int64_t *done) {
     uint64_t bits[STEP / 64];
     uint32_t indices[STEP];
+    while (!rows && !chunk->page_rows) {
+        const int outcome = next_page(chunk);
+        if (outcome != DONE) return outcome;
+    }
     while (*done < rows) {
         if (!chunk->page_rows) {
             const int outcome = next_page(chunk);

@@ -53,6 +53,7 @@ class _Chunk(ctypes.Structure):
         ("dictionary_count", ctypes.c_int64),
         ("dictionary", ctypes.c_void_p),
         ("dictionary_ends", ctypes.c_void_p),
+        ("dictionary_longest", ctypes.c_int64),
     )
 
 
@@ -132,19 +133,30 @@ class ColumnChunk:
         """Tell whether chunks that are compressed like that can be decoded here."""
         return library() is not None and codec in _CODECS and sys.byteorder == "little"
 
+    def longest(self) -> int | None:
+        """Return how long the longest text of the dictionary is, 0 without one; None if that takes Arrow."""
+        made = Rows(self.form, 0, 0, encoded=self.encoded)
+        return int(self._chunk.dictionary_longest) if self._read_into(made, 0) else None
+
     def read(self, rows: int) -> pa.Array | None:
         """Return the next rows, or None if that takes Arrow: then ask no more."""
+        made = self.room_for(rows)
+        if not self._read_into(made, rows):
+            return None
+        self._rows_left -= rows
+        return self.finished(made)
+
+    def _read_into(self, made: Rows, rows: int) -> bool:
         assert self._kernels
-        made, done = self.room_for(rows), ctypes.c_int64()
+        done = ctypes.c_int64()
         if self._page is None:
             self.take_page_room(pa.allocate_buffer(self.page_room))
         while (outcome := self._kernels.sf_parquet_read(self.address, made.address, rows, ctypes.byref(done))) != DONE:
             if outcome == NO_ROOM:
                 made.make_room(self.needed)
             elif not self.meet(outcome):
-                return None
-        self._rows_left -= rows
-        return self.finished(made)
+                return False
+        return True
 
     def room_for(self, rows: int) -> Rows:
         """Return room for so many rows, and for as much text as they are likely to have."""

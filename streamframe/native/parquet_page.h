@@ -15,7 +15,7 @@ enum encoding { PLAIN = 0, PLAIN_DICTIONARY = 2, RLE = 3, RLE_DICTIONARY = 8 };
 struct page_header {
     int64_t kind, bytes, packed_bytes;
     int64_t checksum; /* -1 if there is none */
-    int64_t values, encoding, levels_encoding, levels_bytes, repetition_bytes;
+    int64_t values, encoding, levels_encoding, repetition_encoding, levels_bytes, repetition_bytes;
     bool packed; /* in the second version, a page may do without the codec */
 };
 
@@ -110,9 +110,9 @@ static inline void thrift_step_over(struct thrift *in, int type, int depth) {
 static inline void read_page_fields(struct thrift *in, int64_t kind, struct page_header *page) {
     int64_t field = 0, *const second[] = {NULL, &page->values, NULL, NULL, &page->encoding, &page->levels_bytes,
                                           &page->repetition_bytes};
-    int64_t *const first[] = {NULL, &page->values, &page->encoding, &page->levels_encoding};
+    int64_t *const first[] = {NULL, &page->values, &page->encoding, &page->levels_encoding, &page->repetition_encoding};
     int64_t *const *known = kind == DATA_PAGE_2 ? second : first;
-    const int64_t most = kind == DATA_PAGE_2 ? 6 : kind == DATA_PAGE ? 3 : 2;
+    const int64_t most = kind == DATA_PAGE_2 ? 6 : kind == DATA_PAGE ? 4 : 2;
     int type;
     while ((type = thrift_field(in, &field)) != THRIFT_STOP) {
         if (type == THRIFT_I32 && field > 0 && field <= most && known[field]) {
@@ -128,7 +128,7 @@ static inline void read_page_fields(struct thrift *in, int64_t kind, struct page
 /* Read one header; `in` tells whether that has succeeded. */
 static inline void read_page_header(struct thrift *in, struct page_header *page) {
     *page = (struct page_header){.kind = -1, .bytes = -1, .packed_bytes = -1, .checksum = -1, .values = -1,
-                                 .encoding = -1, .levels_encoding = RLE, .packed = true};
+                                 .encoding = -1, .levels_encoding = RLE, .repetition_encoding = RLE, .packed = true};
     int64_t field = 0;
     int type;
     while ((type = thrift_field(in, &field)) != THRIFT_STOP) {

@@ -20,6 +20,7 @@ struct column {
     int64_t least, most; /* of an integer */
     int64_t per_second;  /* of a timestamp */
     int64_t zoned;       /* a timestamp ends with Z */
+    int64_t exact;       /* no digit of a whole number is lost among floats */
     uint8_t *values;     /* of text, the 32-bit offsets; of booleans, bits */
     uint8_t *validity;   /* bits, all set; those of nulls are cleared */
     uint8_t *text;
@@ -160,6 +161,8 @@ static inline bool read_float(struct column *column, int64_t row, const uint8_t 
         digits = digits * 10 + (uint64_t)(*at - '0');
         significant += significant || digits;
     }
+    /* Whether it is what a float is written as, or another number, is not for the kernel to tell. */
+    if (at == end && digits >> 53 && column->exact && (significant > 19 || (uint64_t)(double)digits != digits)) return false;
     if (at < end && *at == '.') {
         const uint8_t *fraction = ++at;
         for (; at < end && is_digit(*at); at++) {

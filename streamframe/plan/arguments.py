@@ -21,9 +21,12 @@ def is_sha256(value: Any) -> bool:
 
 def refuse(foreign: Mapping[str, Any], verb: Callable[..., Any]) -> None:
     """Tell what an argument that `verb` does not have, or a misspelled one, is called here."""
+    takes = inspect.signature(verb).parameters.values()
+    # But for that which takes those that are none.
+    known = [each.name for each in takes if each.kind is not each.VAR_KEYWORD]
     for name in foreign:
         ours = other_name(name)
-        hint = f"{ours}." if ours else did_you_mean(name, inspect.signature(verb).parameters)
+        hint = f"{ours}." if ours else did_you_mean(name, known)
         raise PlanError(f"{verb.__name__} has no argument {name!r}", hint=hint)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from streamframe.expr import Expr
+    from streamframe.expr.patterns import Pattern
     from streamframe.plan.context import RunContext
     from streamframe.plan.node import Scan
 
@@ -91,6 +92,13 @@ class Source(ABC):
 
     def telling(self, fact: SourceFact) -> Source | None:
         """Return this source with a column `fact_column(fact)` more; None if it cannot tell."""
+        return None
+
+    def taking_apart(self, column: str, pattern: Pattern) -> Source | None:
+        """Return this source with the groups of a pattern in the place of a column; None if it does not do that.
+
+        It does where it knows what becomes of a record that the pattern does not match.
+        """
         return None
 
     def spared(self, predicate: Expr) -> str:

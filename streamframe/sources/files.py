@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
@@ -33,6 +33,9 @@ from streamframe.sources.pruning import matching_files
 from streamframe.sources.schemas import SchemaOver, Surveys, require_equal, require_within, schema_over, survey
 from streamframe.sources.starting import started
 from streamframe.sources.wrapped import RowsBefore
+
+if TYPE_CHECKING:
+    from streamframe.expr.patterns import Pattern
 
 
 class FrozenSchema:
@@ -88,6 +91,10 @@ class Files(Source):
         if fact == "byte_offset" and not self.format.located:
             return None
         return self if fact in self.facts else dataclasses.replace(self, facts=(*self.facts, fact))
+
+    def taking_apart(self, column: str, pattern: Pattern) -> Self | None:
+        file_format = self.format.taking_apart(column, pattern)
+        return None if file_format is None else dataclasses.replace(self, format=file_format, frozen=FrozenSchema())
 
     def open(self, context: RunContext) -> OpenSource:
         locations = self.paths.expand(self.format.suffixes)

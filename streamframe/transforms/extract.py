@@ -20,11 +20,15 @@ _SHOWN_TEXT = 80
 
 @dataclass(frozen=True, eq=False)
 class Extract(Transform):
-    """Put the named groups of a pattern in the place of the column they are found in."""
+    """Put the named groups of a pattern in the place of the column they are found in.
+
+    Where they are `taken` already, the source has done so: it knows what becomes of records that cannot be read.
+    """
 
     column: str
     pattern: Pattern
     unmatched: Unmatched
+    taken: bool = False
     rowwise: ClassVar[bool] = True
 
     @property
@@ -33,6 +37,8 @@ class Extract(Transform):
 
     def produces(self, *schemas: pa.Schema) -> pa.Schema:
         (schema,) = schemas
+        if self.taken:
+            return schema
         at = schema.get_field_index(self.column)
         if at < 0:
             raise ColumnNotFoundError.among(self.column, schema.names)
@@ -50,14 +56,16 @@ class Extract(Transform):
         return pa.schema([*list(schema)[:at], *self.pattern.fields, *list(schema)[at + 1 :]])
 
     def needs(self, columns: Columns, schema: pa.Schema | None) -> Columns:
-        if columns is None:
-            return None
+        if columns is None or self.taken:
+            return columns
         return columns - set(self.pattern.names) | {self.column}
 
     def passes(self, column: str) -> bool:
-        return column != self.column and column not in self.pattern.names
+        return self.taken or (column != self.column and column not in self.pattern.names)
 
     def apply(self, data: pa.RecordBatch) -> pa.RecordBatch:
+        if self.taken:
+            return data
         at = data.schema.get_field_index(self.column)
         text = data.column(at)
         if pa.types.is_null(text.type):

@@ -1,5 +1,7 @@
 """What holds for every connection, whichever library it is of."""
 
+import sqlite3
+
 import pyarrow as pa
 import pytest
 
@@ -110,3 +112,20 @@ def test_a_plan_asks_no_database():
     frame = sf.read_sql("select 1", "postgresql://me:geheim@nowhere.invalid/db?password=geheim").limit(1)
     assert "geheim" not in repr(frame) + frame._repr_html_() + str(frame.explain())
     assert "nowhere.invalid/db" in repr(frame)
+
+
+def test_who_says_fail_as_in_pandas_means_error(connection):
+    sf.from_arrow({"id": [1]}).to_sql("t", connection, if_exists="fail")
+    with pytest.raises(sf.SinkError, match="the table exists already"):
+        sf.from_arrow({"id": [2]}).to_sql("t", connection, if_exists="fail")
+    assert rows_of(connection, "select id from t") == [{"id": 1}]
+
+
+@pytest.mark.parametrize("value", [[1], {"a": 1}])
+def test_a_column_that_sqlite_has_no_type_for_is_named_before_anything_is_written(value):
+    connection = sqlite3.connect(":memory:")
+    with pytest.raises(sf.SchemaError, match=r"column 'x' is .*, for which there is no type in SQLite") as caught:
+        sf.from_arrow(pa.table({"n": [1], "x": [value]})).to_sql("t", connection)
+    assert caught.value.column == "x"
+    assert connection.execute("select count(*) from sqlite_master").fetchone() == (0,)
+    connection.close()

@@ -123,8 +123,10 @@ def block(draw: st.DrawFn) -> tuple[tuple[str, ...], bytes]:
     return kinds, text.encode("utf-8", "surrogateescape") * draw(st.sampled_from([1, 1, 1, 40]))
 
 
-def by_kernel(data: bytes, names: tuple[str, ...], schema: pa.Schema) -> pa.RecordBatch | None:
-    kernel = Kernel.of(Dialect(), names, schema, Spelling().options({}).null_values)
+def by_kernel(
+    data: bytes, names: tuple[str, ...], schema: pa.Schema, exact: tuple[str, ...] = ()
+) -> pa.RecordBatch | None:
+    kernel = Kernel.of(Dialect(), names, schema, Spelling().options({}).null_values, exact)
     assert kernel
     return kernel.batch(Piece(bytearray(b"xyz" + data), 3, 3 + len(data), 0))
 
@@ -220,6 +222,28 @@ def test_it_is_sure_of_ordinary_text() -> None:
     made = by_kernel(text.encode(), tuple(schema.names), schema)
     assert made is not None
     assert pa.Table.from_batches([made]).equals(by_arrow(text.encode(), tuple(schema.names), schema))
+
+
+@pytest.mark.parametrize(
+    ("text", "sure"),
+    [
+        ("9007199254740992", True),
+        ("18014398509481984", True),
+        ("1.8e300", True),
+        ("1801439850948198.7", True),
+        ("18014398509481987", False),
+        ("-18014398509481987", False),
+        ('"9999999999999999999"', False),
+    ],
+)
+def test_whole_numbers_that_floats_would_round_are_left_to_arrow_where_they_are_not_asked_for(
+    text: str, sure: bool
+) -> None:
+    schema = pa.schema({"x": pa.float64(), "y": pa.float64()})
+    data = f"1.5,18014398509481987\n{text},1\n".encode()
+    # None of them is halfway between two floats: those are always left to Arrow.
+    assert (by_kernel(data, ("x", "y"), schema, exact=("x",)) is not None) == sure
+    assert by_kernel(data, ("x", "y"), schema) is not None
 
 
 @pytest.mark.slow

@@ -140,3 +140,70 @@ def test_a_group_that_takes_no_part_is_null_and_one_that_finds_nothing_is_empty(
     assert {name: values[:4] for name, values in found.items()} == {
         name: [None if pd.isna(value) else value for value in told[name]] for name in told
     }
+
+
+DIRTY = b"a=1\nnone\nb=2\n\xff=3\n\nc=4"
+GOOD = [{"key": "a", "value": "1"}, {"key": "b", "value": "2"}, {"key": "c", "value": "4"}]
+NOTHING = {"key": None, "value": None}
+
+
+def dirty(errors, pattern=PATTERN, **options):
+    return sf.read_lines(io.BytesIO(DIRTY), errors=errors).extract(pattern, **options)
+
+
+def test_right_behind_read_lines_its_errors_say_what_becomes_of_lines_that_do_not_match():
+    assert dirty("skip").to_arrow().to_pylist() == dirty("quarantine").to_arrow().to_pylist() == GOOD
+    assert dirty("null").to_arrow().to_pylist() == [GOOD[0], NOTHING, GOOD[1], NOTHING, NOTHING, GOOD[2]]
+    with pytest.raises(sf.DecodeError, match="is not UTF-8"):
+        dirty("raise").to_arrow()
+
+
+def test_such_lines_are_counted_and_kept_aside_with_their_places(tmp_path):
+    frame = dirty("quarantine")
+    report = frame.to_parquet(tmp_path / "good.parquet", rejects=tmp_path / "bad.parquet")
+    assert (report.rows, report.rejected) == (3, 3)
+    told = sf.read_parquet(tmp_path / "bad.parquet").to_arrow().to_pylist()
+    assert told == frame.rejects().to_arrow().to_pylist()
+    assert [(each["row"], each["byte_offset"], each["column"], each["record"]) for each in told] == [
+        (2, 4, None, b"none"),
+        (4, 13, None, b"\xff=3"),
+        (5, 17, None, b""),
+    ]
+    assert [each["reason"] for each in told] == [
+        "the pattern does not match",
+        "b'\\xff=3' is not UTF-8 text",
+        "the pattern does not match",
+    ]
+
+
+@pytest.mark.parametrize("errors", ["skip", "quarantine"])
+def test_whatever_is_wanted_of_them_such_lines_are_left_out(errors):
+    assert dirty(errors).count() == 3
+    assert dirty(errors).select("value").to_arrow()["value"].to_pylist() == ["1", "2", "4"]
+    assert dirty(errors).with_columns(n=sf.source("row")).to_arrow()["n"].to_pylist() == [1, 3, 6]
+    assert "extract(" in repr(dirty(errors))
+
+
+def test_times_and_numbers_come_in_their_types_beside_lines_that_are_none():
+    frame = sf.read_lines(io.BytesIO(b"x\n" + LINES), errors="quarantine").extract(sf.patterns.COMMON_LOG)
+    assert frame.to_arrow().to_pylist() == rows(LINES, sf.patterns.COMMON_LOG)
+    assert frame.rejects().count() == 1
+
+
+def test_what_extract_is_told_of_such_lines_goes_before_what_read_lines_is():
+    frame = sf.read_lines(io.BytesIO(KEYS), errors="skip")
+    assert frame.extract(PATTERN, unmatched="null").count() == 3
+    with pytest.raises(sf.DecodeError, match="does not match 'none'"):
+        frame.extract(PATTERN, unmatched="raise").to_arrow()
+
+
+def test_a_run_does_not_go_on_with_another_pattern_however_much_they_are_alike(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(KEYS.replace(b"none\n", b""))
+    patterns = [rf"^(?P<a_very_long_name_of_a_column_of_text>\w)=(?P<{name}>\d)$" for name in ("one", "two")]
+    first, second = (sf.read_lines(path).extract(pattern) for pattern in patterns)
+    with first.iter_batches(1) as batches:
+        next(batches)
+        checkpoint = batches.checkpoint()
+    with pytest.raises(sf.ResumeError):
+        list(second.iter_batches(1, resume=checkpoint))

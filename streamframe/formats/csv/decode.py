@@ -6,14 +6,16 @@ Arrow reads quoted newlines rightly and names the row of what it cannot read.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from streamframe.errors import DecodeError
 from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.exactness import loses_digits
 from streamframe.formats.csv.kernel import Kernel
 from streamframe.formats.csv.locating import located, rejected
 from streamframe.formats.csv.spelling import Spelling
@@ -42,6 +44,8 @@ class Decoding:
         What a record does that cannot be read.
     encoding
         What the text was written in, for what is said of bytes that mean nothing there.
+    exact
+        Columns whose types were found: no digit of a whole number is lost in them.
     """
 
     dialect: Dialect
@@ -50,6 +54,7 @@ class Decoding:
     spelling: Spelling = _USUAL
     errors: Errors = "raise"
     encoding: str = "utf-8"
+    exact: frozenset[str] = frozenset()
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
         return replace(self, schema=schema)
@@ -87,7 +92,17 @@ class Decoding:
         if not batches:
             return self.no_rows
         batch = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+        if loses_digits(batch, self.exact, partial(self._as_bytes, data), self.spelling):
+            raise self.refused(pa.ArrowInvalid("a whole number has lost digits among floats"), piece)
         return batch if len(self.schema) else batch.select([])
+
+    def _as_bytes(self, data: pa.Buffer, names: Sequence[str]) -> pa.Table:
+        return pacsv.read_csv(
+            pa.BufferReader(data),
+            read_options=read_options(data, self.names),
+            parse_options=self.dialect.arrow,
+            convert_options=self.spelling.options(dict.fromkeys(names, pa.binary()), include_columns=list(names)),
+        )
 
     def salvaged(self, piece: Piece) -> Salvaged:
         """Return what is left of a piece that `batch` has refused."""
@@ -113,7 +128,7 @@ class Decoding:
         if not self.spelling.is_plain:
             return None
         null_values = self.spelling.options({}).null_values
-        return Kernel.of(self.dialect, self.names, self.schema, null_values)
+        return Kernel.of(self.dialect, self.names, self.schema, null_values, self.exact)
 
     @cached_property
     def _converted(self) -> pacsv.ConvertOptions:
@@ -144,7 +159,7 @@ class Decoding:
             return other
         if not rejects:
             return located(error, piece, self.dialect, self.names, self.schema)
-        return rejected(rejects[0], self.dialect, self.names, self.schema, grouped=self._grouped)
+        return rejected(rejects[0], self.dialect, self.names, self.schema, self.spelling)
 
 
 def arrow_buffer(piece: Piece, dialect: Dialect) -> pa.Buffer:

@@ -34,7 +34,8 @@ class CsvFormat(TypedText):
     """How the rows of a CSV file are written down.
 
     Types are inferred from the first block, and of local files also from a look at the middle
-    and the end; then they are frozen. A column without a value is text.
+    and the end; then they are frozen. A column without a value is text. A whole number that would lose digits
+    among floats cannot be read, unless `dtype` says float.
 
     Parameters
     ----------
@@ -192,7 +193,8 @@ class CsvFormat(TypedText):
                 settled=not surveyed,
                 lenient=records.lenient,
             )
-        return Decoding(dialect, names, expected, spelling, self.errors, encoding)
+        exact = frozenset(names) - dict(self.dtype).keys()
+        return Decoding(dialect, names, expected, spelling, self.errors, encoding, exact)
 
 
 def _require_readable(name: str, kind: pa.DataType) -> None:

@@ -19,14 +19,14 @@ from streamframe.errors import DecodeError
 from streamframe.formats.csv.cutter import end_of_records, inside_quotes
 from streamframe.formats.csv.decode import Decoding, arrow_buffer, read_options
 from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.exactness import has_rounded
 from streamframe.formats.csv.ragged import skipping, without_ragged_bytes
 from streamframe.formats.csv.spelling import Spelling
-from streamframe.formats.digits import loses_digits, may_lose_digits
+from streamframe.formats.digits import LEAST_LOSSY, loses_digits, may_lose_digits
 from streamframe.formats.records import Piece
 
-# In a column that Arrow took for floats: whole numbers beyond 64 bits, and those that a float may round.
-_BEYOND_INT64 = r"^[+-]?\d{19,}$"
-_LONG_NUMBER = r"^[+-]?\d{16,}$"
+# In a column that Arrow took for floats: they were whole numbers, most likely.
+_BEYOND_INT64 = r"^\s*[+-]?\d{19,}\s*$"
 _HEXADECIMAL = r"^\s*[+-]?0[xX]"
 _SHOWN_NAMES = 10
 # A sample of so many bytes has grown because of a long value: no number and no time has this many.
@@ -73,7 +73,8 @@ def infer_schema(
     """
     found = [types.get(name, pa.null()) for name in names]
     large: set[str] = set()
-    sampled = partial(_sampled, dialect=dialect, names=names, types=types, spelling=spelling, large=large)
+    long: set[str] = set()
+    sampled = partial(_sampled, dialect=dialect, names=names, types=types, spelling=spelling, large=large, long=long)
     if sample is not None and not sample.broken:
         try:
             found = sampled(sample, lenient=lenient)
@@ -90,6 +91,10 @@ def infer_schema(
             # It may well start inside of quotes. The reader comes by, in order, and will tell.
             continue
         found = [_unified(one, two) for one, two in zip(found, other, strict=True)]
+    # One sample holds whole numbers, and another one fractions.
+    rounded = {name for name, kind in zip(names, found, strict=True) if name in long and pa.types.is_float64(kind)}
+    found = [pa.string() if name in rounded else kind for name, kind in zip(names, found, strict=True)]
+    large |= rounded
     if large:
         _tell(sorted(large, key=names.index))
     return pa.schema(
@@ -108,6 +113,7 @@ def _sampled(
     types: Mapping[str, pa.DataType],
     spelling: Spelling,
     large: set[str],
+    long: set[str],
     lenient: bool,
 ) -> list[pa.DataType]:
     data = arrow_buffer(sample, dialect)
@@ -136,12 +142,15 @@ def _sampled(
         if pa.types.is_binary(kind) and name not in types:
             # Arrow takes what is not UTF-8 for bytes, silently. Read as text, it tells the row.
             kinds[name] = pa.string()
+    beyond = _not_kept(table.drop_columns(list(types)), sample, dialect, names, spelling)
     for name in kinds:
         if name not in types and (grouped := spelling.grouped_type(table.column(name))) is not None:
             kinds[name] = grouped
-    beyond = _not_kept(table.drop_columns(list(types)), sample, dialect, names, spelling)
+            if pa.types.is_float64(grouped) and _has_long_numbers(table.column(name), spelling):
+                beyond.add(name)
     large |= beyond
     integers = [name for name, kind in kinds.items() if name not in types and pa.types.is_int64(kind)]
+    long.update(name for name in integers if _is_long(table.column(name), spelling))
     as_text = beyond | _hexadecimal(integers, sample, dialect, names, spelling)
     return [pa.string() if name in as_text else kind for name, kind in kinds.items()]
 
@@ -190,14 +199,22 @@ def _not_kept(table: pa.Table, sample: Piece, dialect: Dialect, names: tuple[str
     if not suspects:
         return set()
     text = _as_text(suspects, sample, dialect, names, spelling)
-    return {name for name in suspects if _has_long_numbers(text[name])}
+    return {name for name in suspects if _has_long_numbers(text[name], spelling)}
 
 
-def _has_long_numbers(text: pa.Array) -> bool:
-    if pc.any(pc.match_substring_regex(text, _BEYOND_INT64)).as_py():
-        return True
-    long = text.filter(pc.match_substring_regex(text, _LONG_NUMBER))
-    return any(map(loses_digits, long.unique().to_pylist()))
+def _has_long_numbers(text: pa.Array | pa.ChunkedArray, spelling: Spelling) -> bool:
+    text = spelling.without_groups(text)
+    return pc.any(pc.match_substring_regex(text, _BEYOND_INT64)).as_py() or has_rounded(text, spelling)
+
+
+def _is_long(column: pa.ChunkedArray, spelling: Spelling) -> bool:
+    """Tell whether there is a whole number of which a float does not keep all digits."""
+    if pa.types.is_integer(column.type):
+        # To look at each would take longer than all of the sample, and nearly always two tell.
+        ends = pc.min_max(column).as_py().values()
+        large = any(end is not None and abs(end) >= LEAST_LOSSY for end in ends)
+        return large and any(map(loses_digits, map(str, column.drop_null().unique().to_pylist())))
+    return has_rounded(column, spelling)
 
 
 def _tell(large: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 
 import pyarrow as pa
@@ -63,26 +63,41 @@ class Kernel:
         The columns that are wanted.
     null_values
         What spells a null.
+    exact
+        Columns in which no digit of a whole number may be lost.
     """
 
-    def __init__(self, marks: _Dialect, names: tuple[str, ...], schema: pa.Schema, null_values: Sequence[str]) -> None:
+    def __init__(
+        self,
+        marks: _Dialect,
+        names: tuple[str, ...],
+        schema: pa.Schema,
+        null_values: Sequence[str],
+        exact: Collection[str],
+    ) -> None:
         self._schema = schema
         self._fields = len(names)
         self._marks = marks
         self._places = (ctypes.c_int64 * len(schema))(*map(names.index, schema.names))
         self._nulls = _nulls(null_values)
+        self._exact = exact
         self._room = TextRoom()
         self._trust = Trust()
 
     @classmethod
     def of(
-        cls, dialect: Dialect, names: tuple[str, ...], schema: pa.Schema, null_values: Sequence[str]
+        cls,
+        dialect: Dialect,
+        names: tuple[str, ...],
+        schema: pa.Schema,
+        null_values: Sequence[str],
+        exact: Collection[str] = (),
     ) -> Kernel | None:
         """Return a kernel for such a file; None if there is none."""
         marks = _marks_of(dialect)
         if library() is None or marks is None or not is_native(schema):
             return None
-        return cls(marks, names, schema, null_values)
+        return cls(marks, names, schema, null_values, exact)
 
     def batch(self, piece: Piece) -> pa.RecordBatch | None:
         """Return the records of this piece; None if the kernel is not sure what they are."""
@@ -90,7 +105,8 @@ class Kernel:
         if kernels is None or not count or count > MOST_BYTES or not self._trust:
             return None
         with Pinned(piece.data, piece.start) as start:
-            arrays = Arrays(self._schema, kernels.sf_count(start, count, NEWLINE) + 1, count, self._room)
+            most_rows = kernels.sf_count(start, count, NEWLINE) + 1
+            arrays = Arrays(self._schema, most_rows, count, self._room, self._exact)
             progress = Progress()
             outcome = NO_ROOM
             while outcome == NO_ROOM:

@@ -7,7 +7,7 @@ read, comments and empty lines passed over, which gives its offset and its text.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 import pyarrow as pa
@@ -15,7 +15,9 @@ import pyarrow.csv as pacsv
 
 from streamframe.errors import DecodeError
 from streamframe.formats.csv.dialect import Dialect
+from streamframe.formats.csv.exactness import is_rounded
 from streamframe.formats.csv.places import records_of
+from streamframe.formats.csv.spelling import Spelling
 from streamframe.formats.records import Piece
 from streamframe.formats.rejects import Reject
 from streamframe.formats.sniffing import ENCODING_HINT
@@ -30,6 +32,7 @@ _LARGE = re.compile(r"[+-]?\d{19,}")
 _SHOWN_VALUE = 60
 _SHOWN_RECORD = 80
 _SHORT_VALUE = 12
+_USUAL = Spelling()
 
 
 def located(
@@ -51,9 +54,9 @@ def located(
 
 
 def rejected(
-    reject: Reject, dialect: Dialect, names: Sequence[str], schema: pa.Schema, *, grouped: Collection[str] = ()
+    reject: Reject, dialect: Dialect, names: Sequence[str], schema: pa.Schema, spelling: Spelling = _USUAL
 ) -> DecodeError:
-    """Return the error to raise for a record; columns that are `grouped` have numbers in a spelling of the user's."""
+    """Return the error to raise for a record."""
     name, reason = reject.column, reject.reason
     if name is None:
         shown = shortened(reject.record.rstrip(b"\r\n").decode("utf-8", "replace"), _SHOWN_RECORD)
@@ -61,7 +64,7 @@ def rejected(
         hint = "look at that place; if most rows are like this one, pass another sep=, quotechar= or skip_rows=."
     else:
         value = _field(reject.record, dialect, names.index(name))
-        hint = _value_hint(name, value, schema.field(name).type, grouped=name in grouped)
+        hint = _value_hint(name, value, schema.field(name).type, spelling)
     return DecodeError(reason, column=name, row=reject.row, byte_offset=reject.byte_offset, hint=hint)
 
 
@@ -70,13 +73,14 @@ def ragged(expected: int, got: int) -> str:
     return f"expected {expected} fields, got {got}"
 
 
-def unreadable(name: str, value: bytes, kind: pa.DataType, encoding: str = "utf-8") -> str:
+def unreadable(name: str, value: bytes, kind: pa.DataType, encoding: str = "utf-8", spelling: Spelling = _USUAL) -> str:
     """Return what is wrong with a value in a column of this type."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
         return f"column {name!r}: {not_text(value, _SHOWN_VALUE, encoding)}"
-    return f"column {name!r}: cannot read {shortened(text, _SHOWN_VALUE)!r} as {dtype_name(kind)}"
+    keeping = " without losing digits" if is_rounded(value, kind, spelling) else ""
+    return f"column {name!r}: cannot read {shortened(text, _SHOWN_VALUE)!r} as {dtype_name(kind)}{keeping}"
 
 
 def _record(piece: Piece, dialect: Dialect, row: int) -> tuple[int, bytes]:
@@ -96,12 +100,14 @@ def _field(record: bytes, dialect: Dialect, index: int) -> bytes:
     return bytes(table.column(0)[0].as_py())
 
 
-def _value_hint(name: str, value: bytes, kind: pa.DataType, *, grouped: bool) -> str:
+def _value_hint(name: str, value: bytes, kind: pa.DataType, spelling: Spelling) -> str:
     try:
         text = value.decode()
     except UnicodeDecodeError:
         return ENCODING_HINT
-    return f'pass dtype={{{quoted(name)}: "string"}}.' if grouped else _type_hint(name, text, kind)
+    if is_rounded(value, kind, spelling):
+        return f'pass dtype={{{quoted(name)}: "string"}}, which keeps all digits, or "float64", which rounds.'
+    return f'pass dtype={{{quoted(name)}: "string"}}.' if spelling.is_grouped(kind) else _type_hint(name, text, kind)
 
 
 def _type_hint(name: str, value: str, kind: pa.DataType) -> str:

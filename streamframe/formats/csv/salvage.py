@@ -17,10 +17,12 @@ import pyarrow.csv as pacsv
 
 from streamframe.batch import rows_without_columns
 from streamframe.formats.csv.decode import arrow_buffer, read_options
+from streamframe.formats.csv.exactness import is_rounded
 from streamframe.formats.csv.locating import CONVERSION, located, ragged, unreadable
 from streamframe.formats.csv.places import records_of
 from streamframe.formats.csv.ragged import Ragged, skipping, without_ragged_bytes
 from streamframe.formats.csv.records import NEVER_CLOSED
+from streamframe.formats.digits import may_lose_digits
 from streamframe.formats.rejects import Reject, Salvaged, failing
 from streamframe.schema import is_text
 
@@ -76,7 +78,11 @@ def salvaged(piece: Piece, decoding: Decoding) -> Salvaged:
             values = table.column(name)
             kind = decoding.schema.field(name).type
             reasons |= {
-                int(places[row]): (name, unreadable(name, values[row].as_py(), kind, decoding.encoding)) for row in rows
+                int(places[row]): (
+                    name,
+                    unreadable(name, values[row].as_py(), kind, decoding.encoding, decoding.spelling),
+                )
+                for row in rows
             }
         rejects = list(_told(piece, decoding, reasons))
     whole = not skipped and not bad.any()
@@ -105,7 +111,15 @@ def _read(piece: Piece, decoding: Decoding) -> tuple[pa.Table, list[str], Ragged
                 raise located(error, piece, decoding.dialect, decoding.names, decoding.schema) from error
             suspects.append(name)
         else:
-            return table.combine_chunks(), suspects, skipped
+            rounding = [name for name in decoding.exact.difference(suspects) if _may_round(table, name)]
+            if not rounding:
+                return table.combine_chunks(), suspects, skipped
+            suspects += rounding
+
+
+def _may_round(table: pa.Table, name: str) -> bool:
+    at = table.schema.get_field_index(name)
+    return at >= 0 and pa.types.is_float64(table.field(at).type) and may_lose_digits(table.column(at))
 
 
 def _typed(table: pa.Table, suspects: list[str], decoding: Decoding) -> tuple[list[pa.Array], dict[str, np.ndarray]]:
@@ -115,20 +129,25 @@ def _typed(table: pa.Table, suspects: list[str], decoding: Decoding) -> tuple[li
         column = _one(table.column(field.name))
         if field.name in suspects:
             encoded = column.dictionary_encode()
-            typed, bad = _converted(encoded.dictionary, field.type, decoding.spelling)
+            exact = field.name in decoding.exact
+            typed, bad = _converted(encoded.dictionary, field.type, decoding.spelling, exact=exact)
             column = typed.take(encoded.indices)
             failed[field.name] = np.flatnonzero(np.isin(encoded.indices.fill_null(-1).to_numpy(), bad))
         columns.append(column)
     return columns, failed
 
 
-def _converted(values: pa.Array, kind: pa.DataType, spelling: Spelling) -> tuple[pa.Array, list[int]]:
+def _converted(values: pa.Array, kind: pa.DataType, spelling: Spelling, *, exact: bool) -> tuple[pa.Array, list[int]]:
     """Return different values as Arrow reads them, null for those that it cannot read, and the places of these."""
     texts = values.to_pylist()
     if spelling.is_grouped(kind) and not spelling.is_dated(kind):
         texts = [spelling.ungrouped(text) for text in texts]
     may_be = _pattern(kind)
-    tried = [at for at, text in enumerate(texts) if may_be is None or may_be.fullmatch(text)]
+    tried = [
+        at
+        for at, text in enumerate(texts)
+        if (may_be is None or may_be.fullmatch(text)) and not (exact and is_rounded(text, kind, spelling))
+    ]
 
     def readable(start: int, stop: int) -> bool:
         try:

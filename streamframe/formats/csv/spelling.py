@@ -104,11 +104,15 @@ class Spelling:
         """Return the text of a number without what groups its digits."""
         return text if self.thousands is None else text.replace(self.thousands.encode(), b"")
 
+    def without_groups(self, column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+        """Return text, or bytes, without what groups the digits of numbers."""
+        return column if self.thousands is None else pc.replace_substring(column, self.thousands, "")
+
     def numbers(self, column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
         """Return text as numbers, or days; raises `pyarrow.ArrowInvalid` if one is none."""
         if self.is_dated(kind):
             return self._days(column).cast(kind)
-        text = pc.replace_substring(pc.utf8_trim_whitespace(column), self.thousands, "")
+        text = self.without_groups(pc.utf8_trim_whitespace(column))
         return pc.replace_substring(text, self.decimal, ".").cast(kind)
 
     def _days(self, column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from streamframe.batch import rows_without_columns
 from streamframe.errors import DecodeError
@@ -15,18 +16,26 @@ from streamframe.formats.rejects import Errors, Reject, Salvaged
 from streamframe.formats.sniffing import ENCODING_HINT, is_utf8
 from streamframe.formats.wording import not_text
 
+if TYPE_CHECKING:
+    from streamframe.expr.patterns import Pattern
+
 COLUMN = "line"
+_NO_MATCH = "the pattern does not match"
 _NEWLINE = 0x0A
 _SHOWN = 60
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How the pieces of one file become batches; `schema` holds the column, if it is wanted."""
+    """How the pieces of one file become batches.
+
+    `schema` holds the columns that are wanted: that of the lines, or those of the pattern that takes them apart.
+    """
 
     schema: pa.Schema
     errors: Errors = "raise"
     encoding: str = "utf-8"
+    pattern: Pattern | None = None
 
     def narrowed(self, schema: pa.Schema) -> Decoding:
         """Return the same for fewer columns."""
@@ -38,41 +47,53 @@ class Decoding:
         Raises
         ------
         DecodeError
-            If a line is no text; with `row` counted from 1 at the start of the piece.
+            If a line is no text, or no match; with `row` counted from 1 at the start of the piece.
         """
         lines = _split(memoryview(piece.data)[piece.start : piece.stop])
-        if not len(self.schema):
+        if not len(self.schema) and self.pattern is None:
             return rows_without_columns(len(lines))
         try:
             text = lines.cast(pa.string())
         except pa.ArrowInvalid as error:
             raise self._located(piece, lines) from error
-        return pa.RecordBatch.from_arrays([text], schema=self.schema)
+        data, matches = self._of(text)
+        if not pc.all(matches, min_count=0).as_py():
+            # Who is to be told of it has the text once more: what is asked of `errors` is not done here.
+            raise DecodeError(_NO_MATCH)
+        return data
 
     def salvaged(self, piece: Piece) -> Salvaged:
         """Return what is left of a piece that `batch` has refused."""
         lines = _split(memoryview(piece.data)[piece.start : piece.stop]).to_pylist()
-        bad = {at for at, line in enumerate(lines) if not is_utf8(line)}
+        bad = {at: not_text(line, _SHOWN, self.encoding) for at, line in enumerate(lines) if not is_utf8(line)}
+        text = pa.array([None if at in bad else line for at, line in enumerate(lines)], pa.binary()).cast(pa.string())
+        data, matches = self._of(text)
+        bad |= {
+            at: _NO_MATCH for at in np.flatnonzero(~matches.to_numpy(zero_copy_only=False)).tolist() if at not in bad
+        }
         if self.errors == "null":
-            kept: list[bytes | None] = [None if at in bad else line for at, line in enumerate(lines)]
-            return Salvaged(self._of(kept), None, len(lines), nulled=len(bad))
-        places = [at for at in range(len(lines)) if at not in bad]
+            return Salvaged(data, None, len(lines), nulled=len(bad))
+        places = pa.array([at for at in range(len(lines)) if at not in bad], pa.int64())
         rejects = []
         if self.errors == "quarantine":
-            offsets = self.offsets(piece)
-            rejects = [
-                Reject(at + 1, offsets[at].as_py(), COLUMN, not_text(lines[at], _SHOWN, self.encoding), lines[at])
-                for at in sorted(bad)
-            ]
-        return Salvaged(self._of([lines[at] for at in places]), pa.array(places, pa.int64()), len(lines), rejects)
+            offsets, column = self.offsets(piece), COLUMN if self.pattern is None else None
+            rejects = [Reject(at + 1, offsets[at].as_py(), column, bad[at], lines[at]) for at in sorted(bad)]
+        kept = data.take(places) if len(self.schema) else rows_without_columns(len(places))
+        return Salvaged(kept, places, len(lines), rejects)
 
     def offsets(self, piece: Piece) -> pa.Int64Array:
         """Return where each line of a piece starts in the file."""
         return pa.array(line_starts(piece) + (piece.byte_offset - piece.start), pa.int64())
 
-    def _of(self, lines: Sequence[bytes | None]) -> pa.RecordBatch:
-        text = pa.array(lines, pa.binary()).cast(pa.string())
-        return pa.RecordBatch.from_arrays([text], schema=self.schema)
+    def _of(self, text: pa.Array) -> tuple[pa.RecordBatch, pa.Array]:
+        """Return the columns that are wanted, and which lines match; without a pattern all do."""
+        if self.pattern is None:
+            return pa.RecordBatch.from_arrays([text], schema=self.schema), pa.repeat(True, len(text))
+        columns, matches = self.pattern.taken_apart(text)
+        made = dict(zip(self.pattern.names, columns, strict=True))
+        if not len(self.schema):
+            return rows_without_columns(len(text)), matches
+        return pa.RecordBatch.from_arrays([made[name] for name in self.schema.names], schema=self.schema), matches
 
     def _located(self, piece: Piece, lines: pa.BinaryArray) -> DecodeError:
         row = next(at for at, line in enumerate(lines.to_pylist()) if not is_utf8(line))

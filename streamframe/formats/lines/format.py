@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import pyarrow as pa
 
@@ -19,6 +19,7 @@ from streamframe.io.expansion import Expansion, checked_ratio
 from streamframe.io.transcode import checked_encoding
 
 if TYPE_CHECKING:
+    from streamframe.expr.patterns import Pattern
     from streamframe.io.location import Location
 
 
@@ -35,11 +36,13 @@ class LinesFormat(FileFormat):
     compression
         ``"infer"`` goes by the suffix, None reads the bytes as they are.
     errors
-        What a line does that is no text in this encoding.
+        What a line does that is no text in this encoding, or that `pattern` does not match.
     max_record_bytes
         The longest line that is held; None for 64 MiB.
     max_decompression_ratio
         How many bytes may come out for each compressed one; None for the default: see `Expansion`.
+    pattern
+        Takes each line apart; None for the lines as they are.
     """
 
     name: ClassVar[str] = "lines"
@@ -52,6 +55,7 @@ class LinesFormat(FileFormat):
     errors: Errors = "raise"
     max_record_bytes: int | None = None
     max_decompression_ratio: float | None = None
+    pattern: Pattern | None = None
 
     def __post_init__(self) -> None:
         checked_errors(self.errors)
@@ -62,6 +66,11 @@ class LinesFormat(FileFormat):
     @property
     def quarantines(self) -> bool:
         return self.errors == "quarantine"
+
+    def taking_apart(self, column: str, pattern: Pattern) -> Self | None:
+        # Without a word on what becomes of such lines, they are the business of the step that takes them apart.
+        is_known = self.errors != "raise" and self.pattern is None and column == COLUMN
+        return replace(self, pattern=pattern) if is_known else None
 
     def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
         stream = location.open_stream(
@@ -83,5 +92,6 @@ class LinesFormat(FileFormat):
         except BaseException:
             opened.close()
             raise
-        opened.decoding = Decoding(pa.schema([(COLUMN, pa.string())]), self.errors, checked_encoding(self.encoding))
+        schema = pa.schema([(COLUMN, pa.string())] if self.pattern is None else self.pattern.fields)
+        opened.decoding = Decoding(schema, self.errors, checked_encoding(self.encoding), self.pattern)
         return opened

@@ -93,8 +93,12 @@ class Footer:
 
     def leaf(self, column: str) -> Any | None:
         """Return what the schema says of how a column is stored; None if it is stored as several."""
-        leaves = self._leaves_of((column,))
-        return self.schema.column(leaves[0]) if len(leaves) == 1 else None
+        leaves = self.leaves(column)
+        return leaves[0] if len(leaves) == 1 else None
+
+    def leaves(self, column: str) -> list[Any]:
+        """Return what the schema says of all that a column is stored as."""
+        return [self.schema.column(leaf) for leaf in self._leaves_of((column,))]
 
     def bounds(self, column: str) -> list[tuple[int, int] | None] | None:
         """Return the least and the greatest value of a column of whole numbers in each row group, None where not told.

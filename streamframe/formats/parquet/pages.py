@@ -1,33 +1,33 @@
-"""How much Arrow would hold of a column chunk at once: looked at before it decompresses the first page.
+"""The pages of a column chunk, as their headers say: looked at before Arrow decompresses the first of them.
 
-Rules: a footer may say what it likes, and 46 KB hold a page of 1.5 GB. What Arrow makes room for is what the header of
-the page says, so the headers are read, one after another, for as long as Arrow would; what is not as Arrow would read
-it is damaged. Only where so much can come out of the bytes of a chunk at all: each codec has its bound.
+Rules: a footer may say what it likes, and 46 KB hold a page of 1.5 GB. So the headers are read, one after another, for
+as long as Arrow would; what is not as Arrow would read it is damaged.
 See https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Self
 
 from streamframe.errors import DecodeError
-from streamframe.formats.limits import Limits
 from streamframe.formats.parquet import thrift
 from streamframe.formats.parquet.chunks import Chunk
+from streamframe.native.parquet_rows import header_of
 
 DAMAGED_HINT = "the file is damaged or was cut short; write or download it again."
 # A header is short, but for the bounds of texts in it. Arrow reads none that is longer.
 _HEADER_BYTES, _MOST_HEADER_BYTES = 1 << 10, 1 << 24
-# `PageHeader` of Parquet's format: its fields by number, and what pages of data have in one of them.
+# `PageHeader` of Parquet's format: its fields by number, and those of what a page of each kind has in one of them.
 _KIND, _NBYTES, _PACKED_BYTES = 1, 2, 3
-_DATA_HEADERS = {0: 5, 3: 8}
+DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_2 = 0, 2, 3
+_HEADERS = {DATA_PAGE: 5, DICTIONARY_PAGE: 7, DATA_PAGE_2: 8}
 _VALUES = 1
+_ENCODING, _DEFINITION_ENCODING, _REPETITION_ENCODING = 2, 3, 4
+_ENCODING_2, _DEFINITION_BYTES, _REPETITION_BYTES, _PACKED = 4, 5, 6, 7
 # What becomes of one byte at most: a copy of 64 bytes in three, a length of 255 in one, 258 bytes in two bits, a block
 # of 128 KiB in four bytes. Brotli has no bound that would help.
 _MOST_OF_A_BYTE = {"UNCOMPRESSED": 1, "SNAPPY": 22, "LZ4": 256, "LZ4_RAW": 256, "GZIP": 1032, "ZSTD": 1 << 15}
-# Arrow notes of each value in a list how deep it is, in 16 bits, and whether it is there, in as many.
-_LEAST_VALUE_BYTES = 4
 
 
 class Page(NamedTuple):
@@ -35,51 +35,77 @@ class Page(NamedTuple):
 
     Attributes
     ----------
+    kind
+        `DATA_PAGE`, `DICTIONARY_PAGE`, `DATA_PAGE_2`, or another one, which is passed over.
     nbytes, packed_bytes
         Its size, and that of what it is packed into.
     values
-        How many there are, with those that are missing; 0 for a dictionary.
+        How many there are, with those that are missing.
+    encoding, definition_encoding, repetition_encoding
+        How values are written, and in the first version the levels.
+    definition_bytes, repetition_bytes, packed
+        In the second version, how long the levels are, and whether what is behind them is packed.
     """
 
+    kind: int
     nbytes: int
     packed_bytes: int
-    values: int
+    values: int = 0
+    encoding: int = 0
+    definition_encoding: int = 0
+    repetition_encoding: int = 0
+    definition_bytes: int = 0
+    repetition_bytes: int = 0
+    packed: bool = True
+
+    @property
+    def is_data(self) -> bool:
+        """It has rows, or parts of rows."""
+        return self.kind in (DATA_PAGE, DATA_PAGE_2)
 
     @classmethod
     def of(cls, header: thrift.Struct) -> Self:
         """Return what a header says; raise `ValueError` if it is none."""
-        nbytes, packed_bytes = _number(header, _NBYTES), _number(header, _PACKED_BYTES)
-        place = _DATA_HEADERS.get(_number(header, _KIND))
-        return cls(nbytes, packed_bytes, 0 if place is None else _values(header, place))
+        kind, nbytes, packed_bytes = (_number(header, place) for place in (_KIND, _NBYTES, _PACKED_BYTES))
+        if kind not in _HEADERS:
+            return cls(kind, nbytes, packed_bytes)
+        found = header.get(_HEADERS[kind])
+        if found is None or found.kind != thrift.STRUCT:
+            raise ValueError("a page does not say how many values it has")
+        fields = found.value
+        values = _number(fields, _VALUES)
+        if kind != DATA_PAGE_2:
+            encoding = _number(fields, _ENCODING)
+            if kind == DICTIONARY_PAGE:
+                return cls(kind, nbytes, packed_bytes, values, encoding)
+            definition, repetition = _number(fields, _DEFINITION_ENCODING), _number(fields, _REPETITION_ENCODING)
+            return cls(kind, nbytes, packed_bytes, values, encoding, definition, repetition)
+        return cls(
+            kind,
+            nbytes,
+            packed_bytes,
+            values,
+            _number(fields, _ENCODING_2),
+            definition_bytes=_number(fields, _DEFINITION_BYTES),
+            repetition_bytes=_number(fields, _REPETITION_BYTES),
+            packed=fields.get(_PACKED, thrift.flag(True)).kind != thrift.FALSE,
+        )
 
 
-def require_small(
-    chunk: Chunk, rows: int, limits: Limits, source: Callable[[int, int], Any], *, column: str, label: str
-) -> None:
-    """Raise `BudgetError` if Arrow would hold more at once of a chunk than is allowed: a page, or a row.
-
-    Parameters
-    ----------
-    chunk, rows
-        Where its pages are, and how many rows they hold.
-    limits
-        What is allowed.
-    source
-        Returns bytes of the file, by offset and number.
-    column, label
-        The names of the column and of the file.
+def pages_of(chunk: Chunk, source: Callable[[int, int], Any], label: str) -> Iterator[tuple[int, int, Page]]:
+    """Yield the pages that Arrow would read, with the places of their headers and of their bytes.
 
     Raises
     ------
     DecodeError
         If there is something else where a page should be.
     """
-    # Of values in lists, the largest row has as many as all have on average.
-    row_bytes = chunk.values // max(1, rows) * _LEAST_VALUE_BYTES
-    limits.check(row_bytes, f"some row of column {column!r}", label, chunk.start)
-    if not chunk.elsewhere and may_become(chunk, limits.batch_bytes):
-        nbytes, offset = _largest_page(chunk, source, label)
-        limits.check(nbytes, f"a page of column {column!r}", label, offset)
+    at, values = chunk.start, 0
+    while at < chunk.end and values < chunk.values:
+        page, length = _page(at, chunk.end, source, label)
+        yield at, at + length, page
+        at += length + page.packed_bytes
+        values += page.values if page.is_data else 0
 
 
 def may_become(chunk: Chunk, nbytes: int) -> bool:
@@ -88,23 +114,16 @@ def may_become(chunk: Chunk, nbytes: int) -> bool:
     return most is None or (chunk.end - chunk.start) * most >= nbytes
 
 
-def _largest_page(chunk: Chunk, source: Callable[[int, int], Any], label: str) -> tuple[int, int]:
-    """Return how large the largest page becomes, and where it starts."""
-    found, at, values = (0, chunk.start), chunk.start, 0
-    while at < chunk.end and values < chunk.values:
-        page, length = _page(at, chunk.end, source, label)
-        found = max(found, (page.nbytes, at), key=lambda each: each[0])
-        at += length + page.packed_bytes
-        values += page.values
-    return found
-
-
 def _page(at: int, end: int, source: Callable[[int, int], Any], label: str) -> tuple[Page, int]:
     """Return the page that starts somewhere, and the length of its header."""
     window = _HEADER_BYTES
     while True:
+        data = bytes(source(at, min(window, end - at)))
+        if (told := header_of(data)) is not None:
+            (*numbers, packed), length = told
+            return Page._make([*numbers, bool(packed)]), length
         try:
-            header, length = thrift.read_first(bytes(source(at, min(window, end - at))))
+            header, length = thrift.read_first(data)
             return Page.of(header), length
         except ValueError as error:
             if window >= min(end - at, _MOST_HEADER_BYTES):
@@ -115,13 +134,6 @@ def _page(at: int, end: int, source: Callable[[int, int], Any], label: str) -> t
                     hint=DAMAGED_HINT,
                 ) from error
             window *= 16
-
-
-def _values(header: thrift.Struct, place: int) -> int:
-    fields = header.get(place)
-    if fields is None or fields.kind != thrift.STRUCT:
-        raise ValueError("a page of data does not say how many values it has")
-    return _number(fields.value, _VALUES)
 
 
 def _number(fields: thrift.Struct, place: int) -> int:

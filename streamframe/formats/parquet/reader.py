@@ -40,7 +40,7 @@ _JOINED_BLOCKS = 2
 
 @dataclass(frozen=True)
 class ParquetFormat(FileFormat):
-    """Apache Parquet; a page may have `max_batch_bytes` once it is decompressed."""
+    """Apache Parquet; a page, and a row of lists or of text, may have `max_batch_bytes` once it is decompressed."""
 
     name: ClassVar[str] = "parquet"
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".pq")

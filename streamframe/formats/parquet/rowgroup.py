@@ -20,13 +20,13 @@ import pyarrow as pa
 from streamframe.batch import held_bytes, rows_without_columns
 from streamframe.errors import DecodeError, StreamError
 from streamframe.formats.image import FileImage, coalesced
-from streamframe.formats.limits import Limits
 from streamframe.formats.parquet.chunks import Chunk, image_of
 from streamframe.formats.parquet.columns import ArrowColumns, ColumnReader, KernelColumn
 from streamframe.formats.parquet.encoded import with_dictionaries
 from streamframe.formats.parquet.footer import Footer
 from streamframe.formats.parquet.kernel import Kernel
-from streamframe.formats.parquet.pages import DAMAGED_HINT, require_small
+from streamframe.formats.parquet.pages import DAMAGED_HINT
+from streamframe.formats.parquet.pieces import BatchEnds
 from streamframe.formats.parquet.weight import FIRST_ROWS, RowWeight
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
@@ -68,6 +68,7 @@ class RowGroup:
         self._turn = threading.Condition()
         # By column reader: the slice that it is at.
         self._at_slice: list[int] = []
+        self._ends = BatchEnds(footer, index, kernel.most_page_bytes, self._bytes)
         # By slice that has come in part: its rows so far.
         self._done_rows: dict[int, int] = {}
         self._done_slices = 0
@@ -88,6 +89,7 @@ class RowGroup:
         rows = min(FIRST_ROWS, self.rows)
         with translated(self.label, self.index):
             readers = self._open()
+            rows = self._ends.fitting(0, rows)
             try:
                 arrays = [array for reader in readers for array in reader.read(rows)]
             finally:
@@ -168,10 +170,12 @@ class RowGroup:
         done = self._done_rows.get(slice_index, 0)
         pieces: list[pa.RecordBatch] = []
         nbytes = 0
+        self._start()
         while done < rows and (not pieces or nbytes < 2 * self._slice_bytes):
             some = rows - done
             if self.schema.names and some > _WHOLE * self._weight.trusted_rows:
                 some = self._weight.trusted_rows
+            some = self._ends.fitting(first + done, some)
             piece = self._read(slice_index, some, last=done + some == rows)
             if piece is None:
                 raise DecodeError("an earlier slice of the row group could not be decoded", source=self.label)
@@ -194,9 +198,6 @@ class RowGroup:
         if not self.schema.names:
             return rows_without_columns(rows)
         with self._turn:
-            if self._readers is None and not self._given_up:
-                self._readers = self._open()
-                self._at_slice = [0] * len(self._readers)
             readers = self._readers or []
         columns: dict[str, pa.Array] = {}
         for place, reader in enumerate(readers):
@@ -212,6 +213,12 @@ class RowGroup:
             return None
         return pa.RecordBatch.from_arrays([columns[name] for name in self.schema.names], schema=self.schema)
 
+    def _start(self) -> None:
+        with self._turn:
+            if self._readers is None and not self._given_up and self.schema.names:
+                self._readers = self._open()
+                self._at_slice = [0] * len(self._readers)
+
     def _turn_has_come(self, place: int, slice_index: int) -> bool:
         """Wait until a slice may have a column; False if that will not be."""
         with self._turn:
@@ -224,11 +231,24 @@ class RowGroup:
         rest = []
         for column in self.schema:
             chunk = self._chunk(column)
-            if chunk is None:
+            if chunk is None or not self._is_light(column, chunk):
                 rest.append(column)
             else:
                 readers.append(KernelColumn(chunk, column, self._kernel, self._by_arrow))
         return [*readers, self._by_arrow(rest)] if rest else readers
+
+    def _is_light(self, column: pa.Field, chunk: ColumnChunk) -> bool:
+        """Tell whether the kernel may read a column; of one whose text may become a lot, note where batches end."""
+        if chunk.form.width or chunk.encoded:
+            return True
+        longest = chunk.longest()
+        if longest is None:
+            self._kernel.learn(column.name, sure=False)
+            return False
+        (facts,) = self._chunks[column.name]
+        if self._ends.may_be_heavy(facts, longest, self._slice_bytes):
+            self._ends.look_at(column.name, [facts], self._slice_bytes, longest)
+        return True
 
     def _chunk(self, column: pa.Field) -> ColumnChunk | None:
         encoded = pa.types.is_dictionary(column.type)
@@ -241,10 +261,8 @@ class RowGroup:
     def _by_arrow(self, columns: Sequence[pa.Field]) -> ArrowColumns:
         if self._image is None and self._file.local_path is None:
             raise self._closed()
-        limits = Limits(self._slice_bytes, self._kernel.most_page_bytes)
         for column in columns:
-            for chunk in self._chunks[column.name]:
-                require_small(chunk, self.rows, limits, self._bytes, column=column.name, label=self.label)
+            self._ends.look_at(column.name, self._chunks[column.name], self._slice_bytes)
         where = self._file.local_path if self._image is None else self._image.reader()
         # Columns of a sliced group are decoded side by side: its slices cannot be.
         return ArrowColumns(where, self._footer, self.index, columns, use_threads=self._slices > 1)
