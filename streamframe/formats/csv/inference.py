@@ -7,7 +7,6 @@ integers that Arrow would round to floats, beyond 64 bits or among floats, and o
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -24,6 +23,7 @@ from streamframe.formats.csv.ragged import skipping, without_ragged_bytes
 from streamframe.formats.csv.spelling import Spelling
 from streamframe.formats.digits import LEAST_LOSSY, loses_digits, may_lose_digits
 from streamframe.formats.records import Piece
+from streamframe.warn import warn
 
 # In a column that Arrow took for floats: they were whole numbers, most likely.
 _BEYOND_INT64 = r"^\s*[+-]?\d{19,}\s*$"
@@ -219,11 +219,9 @@ def _is_long(column: pa.ChunkedArray, spelling: Spelling) -> bool:
 
 def _tell(large: Sequence[str]) -> None:
     shown = ", ".join(map(repr, large[:_SHOWN_NAMES])) + (", …" if len(large) > _SHOWN_NAMES else "")
-    warnings.warn(
+    warn(
         f"whole numbers that no number of 64 bits keeps are read as text, which keeps all digits: {shown}; "
-        'pass dtype= to choose: "string", "uint64", "decimal128(38, 0)", or "float64", which rounds',
-        UserWarning,
-        stacklevel=2,
+        'pass dtype= to choose: "string", "uint64", "decimal128(38, 0)", or "float64", which rounds'
     )
 
 
