@@ -1,155 +1,21 @@
-"""Where frames begin: files.
-
-Rule: a reader checks its arguments and makes a plan of one node; it does no I/O. A name from
-another library gets an error that says ours.
-"""
+"""Readers of text: what a record is, and what becomes of one that cannot be read, is for the user to say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
-from operator import and_
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from streamframe.errors import PlanError, did_you_mean
-from streamframe.expr import Expr, as_expr
-from streamframe.formats.base import FileFormat
 from streamframe.formats.csv import CsvFormat
-from streamframe.formats.ipc import IpcFormat
-from streamframe.formats.limits import MAX_BATCH_BYTES
 from streamframe.formats.lines import LinesFormat
 from streamframe.formats.ndjson import NdjsonFormat
-from streamframe.formats.orc import OrcFormat
-from streamframe.formats.parquet import ParquetFormat
 from streamframe.formats.rejects import Errors, OnWiden
-from streamframe.io.locations import Paths, paths
-from streamframe.options import parse_bytes
 from streamframe.plan.arguments import checked_names, refuse
-from streamframe.plan.node import Scan
-from streamframe.plan.source import Source
-from streamframe.schema import dtype_name, parse_dtype
-from streamframe.sources.files import Files
-from streamframe.sources.hive import checked_hive
-from streamframe.sources.schemas import SchemaOver, checked_schema_over
+from streamframe.readers.files import files_of, frame_of, size_of, types_of
+from streamframe.sources.schemas import SchemaOver
 from streamframe.stream import StreamFrame
 
 if TYPE_CHECKING:
-    import pyarrow.compute as pc
-
-# One line for each format that `read` recognises; compression suffixes are taken off before.
-_SUFFIXES: dict[str, Callable[[], FileFormat]] = {
-    ".csv": CsvFormat,
-    ".tsv": lambda: CsvFormat(sep="\t"),
-    ".ndjson": NdjsonFormat,
-    ".jsonl": NdjsonFormat,
-    ".json": NdjsonFormat,
-    ".parquet": ParquetFormat,
-    ".pq": ParquetFormat,
-    ".arrow": IpcFormat,
-    ".arrows": IpcFormat,
-    ".feather": IpcFormat,
-    ".ipc": IpcFormat,
-    ".orc": OrcFormat,
-    ".log": LinesFormat,
-    ".txt": LinesFormat,
-}
-
-
-def read(path: Any, *, storage_options: Mapping[str, Any] | None = None, **foreign: Any) -> StreamFrame:
-    """Read files whose format their suffix tells: ``.csv``, ``.parquet``, ``.arrow`` and so on.
-
-    Lazy: nothing is read before the frame is iterated, looked at or exported. Known are ``.csv``,
-    ``.tsv``, ``.ndjson``, ``.jsonl``, ``.json`` (also in ``.gz``, ``.zst``, ``.bz2``, ``.xz``, ``.lz4``, ``.zip``),
-    ``.parquet``, ``.pq``, ``.orc``, ``.arrow``, ``.arrows``, ``.feather``, ``.ipc``, and lines in ``.log`` or ``.txt``.
-
-    Parameters
-    ----------
-    path
-        A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these; any
-        fsspec scheme.
-    storage_options
-        What fsspec takes for the scheme, and for http(s) what `read_csv` names.
-
-    Raises
-    ------
-    PlanError
-        If the suffix is not known; then use the reader by its name.
-
-    Examples
-    --------
-    >>> import streamframe as sf
-    >>> sf.read("https://example.org/flights-*.parquet").columns  # doctest: +SKIP
-    """
-    for name in foreign:
-        raise PlanError(
-            f"read has no argument {name!r}", hint="the reader of the format, such as read_csv, takes more than read."
-        )
-    given = paths(path, storage_options)
-    return _frame(Files(given, _format_of(given)))
-
-
-def infer_schema(path: Any, *, format: str | None = None, **options: Any) -> dict[str, str]:
-    r"""Return the columns and the names of their types, to be pasted as ``dtype=``.
-
-    Reads what `StreamFrame.schema` reads: a sample of text files, the footers of others.
-
-    Parameters
-    ----------
-    path
-        What the readers take.
-    format
-        ``"csv"``, ``"ndjson"``, ``"parquet"``, ``"ipc"``, ``"orc"`` or ``"lines"``. Default: the suffix tells.
-    **options
-        Those of the format's reader, such as ``sep=`` or ``schema="union"``.
-
-    Raises
-    ------
-    PlanError
-        If neither format nor suffix is known, or the reader has no such option.
-    SourceError, DecodeError, SchemaError
-        If the files cannot be read, or do not fit together.
-
-    Examples
-    --------
-    >>> import io, streamframe as sf
-    >>> sf.infer_schema(io.BytesIO(b"zip,fare\n01234,2.5"), format="csv")
-    {'zip': 'int64', 'fare': 'float64'}
-    """
-    readers = {
-        "csv": read_csv,
-        "ndjson": read_ndjson,
-        "parquet": read_parquet,
-        "ipc": read_ipc,
-        "orc": read_orc,
-        "lines": read_lines,
-    }
-    if format is None:
-        found = _format_of(paths(path, options.get("storage_options")))
-        format = found.name
-        if isinstance(found, CsvFormat):
-            options = {"sep": found.sep, **options}
-    if format not in readers:
-        raise PlanError(f"format needs one of {', '.join(readers)}, got {format!r}", hint=did_you_mean(format, readers))
-    frame: StreamFrame = readers[format](path, **options)
-    return {field.name: dtype_name(field.type) for field in frame.schema}
-
-
-def _format_of(given: Paths) -> FileFormat:
-    make = _SUFFIXES.get(given.suffix)
-    if make is None:
-        near = did_you_mean(given.suffix, _SUFFIXES) if given.suffix else None
-        raise PlanError(
-            f"{given.label}: the suffix {given.suffix!r} tells no format"
-            if given.suffix
-            else f"{given.label} has no suffix that tells a format",
-            source=given.label,
-            hint=(f"{near} " if near else "")
-            + "call the reader of the format, which takes directories and any name: read_csv, read_ndjson, read_lines, "
-            + f"read_parquet, read_ipc or read_orc; read goes by {', '.join(_SUFFIXES)}.",
-        )
-    return make()
+    pass
 
 
 def read_csv(
@@ -293,7 +159,7 @@ def read_csv(
     """
     refuse(foreign, read_csv)
     file_format = CsvFormat(
-        dtype=_types(dtype),
+        dtype=types_of(dtype),
         names=names,
         header=header,
         sep=sep,
@@ -306,13 +172,13 @@ def read_csv(
         compression=compression,
         errors=errors,
         on_widen=on_widen,
-        max_record_bytes=_size(max_record_bytes),
+        max_record_bytes=size_of(max_record_bytes),
         max_decompression_ratio=max_decompression_ratio,
         decimal=decimal,
         thousands=thousands,
         date_format=date_format,
     )
-    frame = _frame(_files(path, file_format, schema, hive, storage_options))
+    frame = frame_of(files_of(path, file_format, schema, hive, storage_options))
     return frame if columns is None else frame.select(checked_names(columns))
 
 
@@ -391,173 +257,16 @@ def read_ndjson(
     """
     refuse(foreign, read_ndjson)
     file_format = NdjsonFormat(
-        dtype=_types(dtype),
+        dtype=types_of(dtype),
         encoding=encoding,
         compression=compression,
         errors=errors,
         on_widen=on_widen,
-        max_record_bytes=_size(max_record_bytes),
+        max_record_bytes=size_of(max_record_bytes),
         max_decompression_ratio=max_decompression_ratio,
         chosen=columns is not None,
     )
-    frame = _frame(_files(path, file_format, schema, hive, storage_options))
-    return frame if columns is None else frame.select(checked_names(columns))
-
-
-def read_parquet(
-    path: Any,
-    *,
-    columns: Sequence[str] | None = None,
-    filters: Expr | pc.Expression | Sequence[Any] | None = None,
-    schema: SchemaOver = "first",
-    hive: bool | Mapping[str, Any] | None = None,
-    max_batch_bytes: int | str = MAX_BATCH_BYTES,
-    storage_options: Mapping[str, Any] | None = None,
-    **foreign: Any,
-) -> StreamFrame:
-    """Read Parquet lazily: only the columns and row groups that are needed, within the option `memory`.
-
-    Parameters
-    ----------
-    path
-        A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these; any
-        fsspec scheme. Of a remote file only the needed ranges are fetched.
-    columns
-        Only these, in this order.
-    filters
-        An expression, or pandas' list of tuples ``[("x", ">", 0)]``. Row groups that cannot match
-        by their statistics are not read.
-    schema, hive
-        What holds over several files, and columns from their paths: as in `read_csv`.
-    max_batch_bytes
-        The largest that a page may become, or a row in one column: they are held as a whole. A larger one is a
-        `BudgetError` that names it, before it is decoded. Default: 1 GiB, as a file of 50 KB can hold one value
-        of 1.5 GB.
-    storage_options
-        What fsspec takes for the scheme, and for http(s) what `read_csv` names.
-
-    Raises
-    ------
-    PlanError
-        Here, if an argument makes no sense.
-    SourceError, DecodeError, SchemaError, BudgetError
-        When it runs; the last if a page is larger than is allowed.
-
-    Examples
-    --------
-    >>> import streamframe as sf
-    >>> late = sf.read_parquet("flights.parquet", filters=sf.col("dep_delay") > 60)
-    """
-    refuse(foreign, read_parquet)
-    parquet = ParquetFormat(parse_bytes(max_batch_bytes, name="max_batch_bytes"))
-    frame = _frame(_files(path, parquet, schema, hive, storage_options))
-    if filters is not None:
-        frame = frame.filter(_predicate(filters))
-    return frame if columns is None else frame.select(checked_names(columns))
-
-
-def read_ipc(
-    path: Any,
-    *,
-    columns: Sequence[str] | None = None,
-    schema: SchemaOver = "first",
-    hive: bool | Mapping[str, Any] | None = None,
-    max_batch_bytes: int | str = MAX_BATCH_BYTES,
-    storage_options: Mapping[str, Any] | None = None,
-    **foreign: Any,
-) -> StreamFrame:
-    """Read Arrow IPC lazily, file or stream format (also Feather), within the option `memory`.
-
-    The first bytes tell the format. Of a file only the needed columns are read, by ranges; a stream
-    comes from anything that sends bytes, compressed as a whole too. Every batch is validated in full. Of a batch
-    that is large beside the memory (polars and `write_table` write a whole table as one) rows are read slice by slice;
-    where it is compressed, nested or a stream, its columns are decoded one by one, and wait on disk (in `TMPDIR`).
-
-    Parameters
-    ----------
-    path
-        A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these; any
-        fsspec scheme.
-    columns
-        Only these, in this order.
-    schema, hive
-        What holds over several files, and columns from their paths: as in `read_csv`.
-    max_batch_bytes
-        The largest that a compressed batch, or a dictionary, may become; a larger one is a `BudgetError` before it is
-        decompressed. Default: 1 GiB, as a file of 60 KB can hold one of 2 GB.
-    storage_options
-        What fsspec takes for the scheme, and for http(s) what `read_csv` names.
-
-    Raises
-    ------
-    PlanError
-        Here, if an argument makes no sense.
-    TruncatedError
-        When it runs, if the end is missing. A stream has to end with its end-of-stream marker,
-        although Arrow lets a writer leave it out: without it nobody can tell whether rows are missing.
-    SourceError, DecodeError, SchemaError, BudgetError
-        When it runs.
-
-    Examples
-    --------
-    >>> import streamframe as sf
-    >>> delays = sf.read_ipc("flights.arrow", columns=["carrier", "dep_delay"])
-    """
-    refuse(foreign, read_ipc)
-    ipc = IpcFormat(parse_bytes(max_batch_bytes, name="max_batch_bytes"))
-    frame = _frame(_files(path, ipc, schema, hive, storage_options))
-    return frame if columns is None else frame.select(checked_names(columns))
-
-
-def read_orc(
-    path: Any,
-    *,
-    columns: Sequence[str] | None = None,
-    schema: SchemaOver = "first",
-    hive: bool | Mapping[str, Any] | None = None,
-    max_batch_bytes: int | str = MAX_BATCH_BYTES,
-    storage_options: Mapping[str, Any] | None = None,
-    **foreign: Any,
-) -> StreamFrame:
-    """Read ORC lazily, stripe by stripe, decoded by every core, within the option `memory`.
-
-    Of a stripe that is large beside the memory the rows are decoded some at a time, from a copy of it on disk (in
-    `TMPDIR`). A remote file is copied to disk first, as a whole.
-
-    ORC has no checksums, so a value that was damaged may be read as another one. The lengths of text, lists and maps
-    are held against what the stripe can hold, since Arrow's reader trusts them: damaged ones would end the process.
-    It was not written for files that mean harm: read those in a process of their own.
-
-    Parameters
-    ----------
-    path
-        A str, a PathLike, a UPath, an open binary file, a directory, a glob, or a list of these; any
-        fsspec scheme.
-    columns
-        Only these, in this order; others are not read.
-    schema, hive
-        What holds over several files, and columns from their paths: as in `read_csv`.
-    max_batch_bytes
-        The largest that a stripe may become, of the columns that are read; a larger one is a `BudgetError`. Default:
-        1 GiB, as a file of a few KB can hold one of many GB.
-    storage_options
-        What fsspec takes for the scheme, and for http(s) what `read_csv` names.
-
-    Raises
-    ------
-    PlanError
-        Here, if an argument makes no sense.
-    SourceError, DecodeError, SchemaError, BudgetError
-        When it runs.
-
-    Examples
-    --------
-    >>> import streamframe as sf
-    >>> delays = sf.read_orc("flights.orc", columns=["carrier", "dep_delay"])
-    """
-    refuse(foreign, read_orc)
-    orc = OrcFormat(parse_bytes(max_batch_bytes, name="max_batch_bytes"))
-    frame = _frame(_files(path, orc, schema, hive, storage_options))
+    frame = frame_of(files_of(path, file_format, schema, hive, storage_options))
     return frame if columns is None else frame.select(checked_names(columns))
 
 
@@ -624,40 +333,7 @@ def read_lines(
         encoding=encoding,
         compression=compression,
         errors=errors,
-        max_record_bytes=_size(max_record_bytes),
+        max_record_bytes=size_of(max_record_bytes),
         max_decompression_ratio=max_decompression_ratio,
     )
-    return _frame(_files(path, file_format, "first", hive, storage_options))
-
-
-def _files(
-    path: Any, file_format: FileFormat, schema: SchemaOver, hive: Any, storage_options: Mapping[str, Any] | None
-) -> Files:
-    return Files(paths(path, storage_options), file_format, checked_schema_over(schema), checked_hive(hive))
-
-
-def _frame(source: Source) -> StreamFrame:
-    return StreamFrame(Scan(source), source.known_schema)
-
-
-def _predicate(filters: Any) -> Any:
-    if isinstance(filters, (list, tuple)):
-        import pyarrow.parquet as pq
-
-        try:
-            # Apart, since a condition on a key of the paths alone spares files.
-            ands = [[one] for one in filters] if all(isinstance(one, tuple) for one in filters) else [list(filters)]
-            return reduce(and_, (as_expr(pq.filters_to_expression(one)) for one in ands))
-        except (ValueError, TypeError, IndexError) as error:
-            raise PlanError(f"filters={filters!r} is malformed: {error}", hint='write [("x", ">", 0)].') from error
-    return filters
-
-
-def _types(dtype: Any) -> tuple[tuple[str, pa.DataType], ...]:
-    if dtype is not None and not isinstance(dtype, Mapping):
-        raise PlanError(f"dtype needs a mapping from columns to types, got {dtype!r}", hint='dtype={"zip": "string"}.')
-    return tuple((name, parse_dtype(kind)) for name, kind in (dtype or {}).items())
-
-
-def _size(value: int | str | None) -> int | None:
-    return None if value is None else parse_bytes(value, name="max_record_bytes")
+    return frame_of(files_of(path, file_format, "first", hive, storage_options))
