@@ -153,11 +153,19 @@ class LocalDirectory(AtomicDirectory):
     def save(self, manifest: bytes) -> None:
         with translating(self.label, "saved", ()):
             # The files have been synced one by one; their names come before the manifest that tells of them.
-            while self._unsynced:
-                sync(self._unsynced.pop())
+            self._sync_folders()
             self._write_manifest(manifest)
             sync(self._staging)
         self.saved = manifest
+
+    def _sync_folders(self) -> None:
+        """Have the disk know the names of all completed files, and those of the folders on the way to them."""
+        folders = self._unsynced
+        while folders:
+            for folder in folders:
+                sync(folder)
+            folders = {os.path.dirname(folder) for folder in folders if folder != self._staging} - {self._staging}
+        self._unsynced.clear()
 
     def _write_manifest(self, manifest: bytes) -> None:
         new = f"{MANIFEST}.new"
@@ -173,8 +181,8 @@ class LocalDirectory(AtomicDirectory):
                 for name in sorted({*_files(self._path)} - {MANIFEST} - self._left_out):
                     self._keep(name)
             self._write_manifest(manifest)
-            for folder, _, _ in os.walk(self._staging):
-                sync(folder)
+            self._sync_folders()
+            sync(self._staging)
             os.chmod(self._staging, self._permissions)
             self._take_place()
         self._done = True
@@ -183,6 +191,7 @@ class LocalDirectory(AtomicDirectory):
     def _keep(self, name: str) -> None:
         old, new = os.path.join(self._path, name), os.path.join(self._staging, name)
         os.makedirs(os.path.dirname(new), exist_ok=True)
+        self._unsynced.add(os.path.dirname(new))
         try:
             os.link(old, new, follow_symlinks=False)
         except FileExistsError as error:

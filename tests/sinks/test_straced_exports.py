@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -45,6 +47,26 @@ def endings(folder: Path, verb: str, how: str, call: str, fault: str) -> Counter
 def test_a_process_that_meets_a_fault_at_any_sync_leaves_the_old_or_the_new_target(tmp_path, how, fault):
     found = endings(tmp_path, "to_parquet", how, "fsync", fault)
     assert found.total() > 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["error", "append"])
+def test_every_folder_on_the_way_to_a_file_is_synced_before_the_directory_takes_its_place(tmp_path, mode):
+    """Else the disk may know of files, and of no way to them."""
+    out = tmp_path / "out"
+    code = (
+        "import streamframe as sf\n"
+        f"rows = sf.from_arrow({{'a': [1], 'b': [2], 'n': [3]}})\n"
+        f"rows.to_csv({str(out)!r}, partition_by=['b', 'a'], mode='MODE')"
+    )
+    if mode == "append":
+        subprocess.run([sys.executable, "-c", code.replace("MODE", "error")], check=True)
+    log = tmp_path / "log"
+    traced = ["strace", "-f", "-qq", "-y", "-e", "trace=fsync,rename,renameat,renameat2", "-o", log]
+    subprocess.run([*traced, sys.executable, "-c", code.replace("MODE", mode)], check=True)
+    before, _, _ = log.read_text().rpartition("rename")
+    synced = [re.sub(r"^.*\.tmp", "", path) for path in re.findall(r"fsync\(\d+<([^>]*)>", before)]
+    assert {"", "/b=2", "/b=2/a=1"} <= set(synced)
 
 
 @pytest.mark.soak
