@@ -182,4 +182,6 @@ def _bound(expr: Expr, schema: pa.Schema) -> pc.Expression:
         else dataclasses.replace(arg, arrow=bound(arg, schema), recipe=None)
         for arg in recipe.args
     )
+    if recipe.merges_zeros and pa.types.is_floating(result_type(recipe.args[0], schema)):
+        first = first.call("add", 0)
     return first.call(recipe.function, *rest, options=recipe.options).arrow

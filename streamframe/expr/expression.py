@@ -119,6 +119,7 @@ class Expr(Operators, Methods):
         options: pc.FunctionOptions | None = None,
         text: Text | None = None,
         level: int = ATOM,
+        merges_zeros: bool = False,
     ) -> Expr:
         """Apply any function of `pyarrow.compute` that works row by row, by its name.
 
@@ -132,6 +133,8 @@ class Expr(Operators, Methods):
             The function's options object, such as ``pc.RoundOptions(2)``.
         text, level
             How the result reads; by default as a call.
+        merges_zeros
+            Give the function 0.0 for -0.0. Default False: few go by the bits, in which the two differ.
 
         Raises
         ------
@@ -151,7 +154,7 @@ class Expr(Operators, Methods):
             arrow = compute(*wide) if options is None else compute(*wide, options=options)
         except (TypeError, pa.ArrowException) as error:
             raise PlanError(f"pyarrow.compute.{function}: {error}") from error
-        recipe = Recipe(function, args, options)
+        recipe = Recipe(function, args, options, merges_zeros)
         columns: frozenset[Text] | None = frozenset()
         for arg in args:
             columns = None if columns is None or arg.columns is None else columns | arg.columns
@@ -216,6 +219,7 @@ class Recipe:
     function: str
     args: tuple[Expr, ...]
     options: pc.FunctionOptions | None
+    merges_zeros: bool = False
 
     @property
     def adapts_literals(self) -> bool:
@@ -225,7 +229,7 @@ class Recipe:
     def __reduce__(self) -> tuple[Any, ...]:
         # Arrow's options cannot be pickled, though they have a serial form.
         options = None if self.options is None else self.options.serialize().to_pybytes()
-        return _unpickled_recipe, (self.function, self.args, options)
+        return _unpickled_recipe, (self.function, self.args, options, self.merges_zeros)
 
 
 def col(name: str) -> Expr:
@@ -316,10 +320,13 @@ def _comparison(function: str, args: tuple[Expr, ...]) -> Comparison | None:
 
 
 def _depends_on_types(recipe: Recipe) -> bool:
-    return any(arg.recipe is not None for arg in recipe.args) or (
-        recipe.adapts_literals and any(arg.is_adaptable for arg in recipe.args)
+    return (
+        any(arg.recipe is not None for arg in recipe.args)
+        or recipe.merges_zeros
+        or (recipe.adapts_literals and any(arg.is_adaptable for arg in recipe.args))
     )
 
 
-def _unpickled_recipe(function: str, args: tuple[Expr, ...], options: bytes | None) -> Recipe:
-    return Recipe(function, args, None if options is None else pc.FunctionOptions.deserialize(pa.py_buffer(options)))
+def _unpickled_recipe(function: str, args: tuple[Expr, ...], options: bytes | None, merges_zeros: bool) -> Recipe:
+    known = None if options is None else pc.FunctionOptions.deserialize(pa.py_buffer(options))
+    return Recipe(function, args, known, merges_zeros)
