@@ -270,6 +270,11 @@ def test_is_in_finds_nan_by_nan_and_either_zero_by_the_other(kind, values, rows)
     assert None not in found
 
 
+def test_is_in_takes_numbers_without_sign_that_need_all_their_bits():
+    numbers = pa.array([0, 5, 2**64 - 1], pa.uint64())
+    assert evaluate(col("n").is_in(numbers), pa.record_batch({"n": numbers})).to_pylist() == [True, True, True]
+
+
 def _computed(compute: Callable[..., Any], row: tuple[Any, ...]) -> Any:
     with np.errstate(all="ignore"):
         return compute(*row)

@@ -297,6 +297,8 @@ def test_a_date_written_as_text_spares_row_groups_as_well(datasets):
         lambda x: x.is_in([float("nan")]),
         lambda x: ~(x.arrow < 3),
         lambda x: ~((x <= 2) & (sf.col("y") <= 2)),
+        lambda x: ~(sf.col("n") < float("nan")),
+        lambda x: sf.col("n") != float("nan"),
     ],
 )
 def test_a_row_group_with_nan_is_read_where_nan_can_match(tmp_path, condition):

@@ -62,7 +62,7 @@ class Methods:
         if pa.types.is_null(column.type):
             return self.is_null().reading(text)
         zeros = _holds_zero(column)
-        options = pc.SetLookupOptions(pc.add(column, 0) if zeros else column)
+        options = pc.SetLookupOptions(pc.add(column, pa.scalar(0, column.type)) if zeros else column)
         return self.call("is_in", options=options, text=text, merges_zeros=zeros)
 
     def between(self, low: object, high: object, closed: ClosedSide = "both") -> Expr:
