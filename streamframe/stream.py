@@ -203,7 +203,8 @@ class StreamFrame(Exports):
             Takes a `pyarrow.RecordBatch`; returns one, a `pyarrow.Table` or a dict of columns.
             Where batches are cut is not defined; use `rebatch` before it if that matters.
         schema
-            What `fn` returns. Default: that of its first result, which then holds for all.
+            What `fn` returns. Default: that of its first result, which then holds for all. Where no row comes at
+            all, `fn` is called once with a batch of none, to learn its columns.
         parallel
             Call `fn` in the decode pool, on several batches at once; it must be thread-safe, and
             needs `schema`. Default False, since most functions of users are not.
