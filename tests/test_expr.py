@@ -270,6 +270,20 @@ def test_is_in_finds_nan_by_nan_and_either_zero_by_the_other(kind, values, rows)
     assert None not in found
 
 
+@pytest.mark.parametrize("compute", [lambda x: x * 2, lambda x: 10 - x, lambda x: x + 1, lambda x: (x + 1) * 3 - 4])
+def test_a_decimal_goes_with_whole_numbers(compute):
+    """Arrow said that its precision is not great enough."""
+    prices = [Decimal("1.10"), None, Decimal("-9.99")]
+    batch = pa.record_batch(
+        {"x": pa.array(prices, pa.decimal128(9, 2)), "n": [1, 2, 3], "small": pa.array([1] * 3, pa.int8())}
+    )
+    expected = [None if price is None else compute(price) for price in prices]
+    assert evaluate(compute(col("x")), batch).to_pylist() == expected
+    assert evaluate(pickle.loads(pickle.dumps(compute(col("x")))), batch).to_pylist() == expected
+    assert evaluate(compute(col("small")), batch).type == pa.int8()
+    assert evaluate(compute(col("n")), batch).to_pylist() == [compute(n) for n in (1, 2, 3)]
+
+
 def test_is_in_takes_numbers_without_sign_that_need_all_their_bits():
     numbers = pa.array([0, 5, 2**64 - 1], pa.uint64())
     assert evaluate(col("n").is_in(numbers), pa.record_batch({"n": numbers})).to_pylist() == [True, True, True]

@@ -31,6 +31,8 @@ Text = str
 COMPARISONS = frozenset({"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"})
 # Functions whose literals can only be understood once the types of the columns are known.
 FITTING = COMPARISONS | {"coalesce", "binary_join_element_wise"}
+# Arrow gives up on a decimal beside a literal whole number, which it takes for a decimal of 19 digits.
+ARITHMETIC = frozenset({"add_checked", "subtract_checked", "multiply_checked"})
 SHOWN_BARE_CHARACTERS = 200
 
 
@@ -189,6 +191,11 @@ class Expr(Operators, Methods):
         """Whether this is a literal whose meaning depends on what it stands beside: a text, or a time in a zone."""
         return self.is_text or (self.literal is not None and getattr(self.literal.type, "tz", None) is not None)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is a literal whole number."""
+        return self.literal is not None and self.literal.is_valid and pa.types.is_integer(self.literal.type)
+
     def _operand(self, value: object) -> Expr:
         return as_expr(value)
 
@@ -225,6 +232,11 @@ class Recipe:
     def adapts_literals(self) -> bool:
         """Whether literals among the arguments take the type of what they stand beside."""
         return self.function in FITTING and not all(arg.is_adaptable for arg in self.args)
+
+    @property
+    def may_meet_decimals(self) -> bool:
+        """Whether a literal whole number stands beside something that may be a decimal."""
+        return self.function in ARITHMETIC and any(arg.is_whole for arg in self.args)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Arrow's options cannot be pickled, though they have a serial form.
@@ -323,6 +335,7 @@ def _depends_on_types(recipe: Recipe) -> bool:
     return (
         any(arg.recipe is not None for arg in recipe.args)
         or recipe.merges_zeros
+        or recipe.may_meet_decimals
         or (recipe.adapts_literals and any(arg.is_adaptable for arg in recipe.args))
     )
 
