@@ -72,3 +72,10 @@ def test_a_function_that_cannot_tell_its_columns_by_no_rows_needs_a_schema(frame
         empty.map_batches(function).to_arrow()
     schema = pa.schema({"a": pa.int64()})
     assert empty.map_batches(function, schema=schema).to_arrow().schema == schema
+
+
+@pytest.mark.parametrize("step", [lambda frame: frame.drop("b"), lambda frame: frame.rename({"b": "c"}).select("a")])
+def test_no_rows_behind_steps_whose_columns_the_optimizer_leaves_out_are_counted(frame, step):
+    none = frame.filter(sf.col("a") > 2).group_by("a").agg(b=sf.count(), d=("a", "max"))
+    counted = step(none).map_batches(lambda batch: batch).group_by().agg(n=sf.count(), most=("a", "max"))
+    assert counted.to_arrow().to_pylist() == [{"n": 0, "most": None}]
