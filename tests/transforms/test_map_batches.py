@@ -79,3 +79,10 @@ def test_no_rows_behind_steps_whose_columns_the_optimizer_leaves_out_are_counted
     none = frame.filter(sf.col("a") > 2).group_by("a").agg(b=sf.count(), d=("a", "max"))
     counted = step(none).map_batches(lambda batch: batch).group_by().agg(n=sf.count(), most=("a", "max"))
     assert counted.to_arrow().to_pylist() == [{"n": 0, "most": None}]
+
+
+def test_no_rows_of_frames_that_are_filtered_apart_are_counted():
+    frame = sf.from_arrow({"a": [1], "b": [2]})
+    none = sf.concat([frame.filter(sf.col("b") > 5), frame.limit(0)]).select("a")
+    counted = none.map_batches(lambda batch: batch).group_by().agg(n=sf.count(), most=("a", "max"))
+    assert counted.to_arrow().to_pylist() == [{"n": 0, "most": None}]
