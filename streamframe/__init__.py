@@ -96,5 +96,7 @@ __all__ = [
 if not TYPE_CHECKING:  # a checker would take every misspelled name for a known one
 
     def __getattr__(name: str) -> NoReturn:
-        hint = other_name(name)
+        from streamframe.errors import did_you_mean
+
+        hint = other_name(name) or (None if name.startswith("_") else did_you_mean(name, __all__))
         raise AttributeError(f"module 'streamframe' has no {name!r}" + (f"; {hint}" if hint else ""))

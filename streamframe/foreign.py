@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# It reads a frame, by the name of the variable, as a stream.
+_BY_DUCKDB = 'duckdb.sql("{}"), where frame is a streamframe'
+
 _OURS = {
     # verbs and ends
     "assign": "with_columns(name=expr)",
@@ -13,6 +16,23 @@ _OURS = {
     "iloc": "slice(offset, n)",
     "astype": "cast({'column': 'type'})",
     "tail": "to_pandas().tail(), if the result fits in memory",
+    "dropna": "filter(sf.col('x').is_not_null())",
+    "drop_nulls": "filter(sf.col('x').is_not_null())",
+    "fillna": "with_columns(x=sf.col('x').fill_null(0))",
+    "fill_nulls": "with_columns(x=sf.col('x').fill_null(0))",
+    "fill_null": "with_columns(x=sf.col('x').fill_null(0))",
+    "value_counts": "group_by('x').agg(n=sf.count())",
+    "unique": "group_by('x').agg(n=sf.count()), with a row for each value",
+    "drop_duplicates": "group_by('x').agg(n=sf.count()), with a row for each value",
+    "sort": _BY_DUCKDB.format("select * from frame order by x"),
+    "sort_values": _BY_DUCKDB.format("select * from frame order by x"),
+    "join": _BY_DUCKDB.format("select * from frame join other using (x)"),
+    "merge": _BY_DUCKDB.format("select * from frame join other using (x)"),
+    "describe": "to_pandas().describe(), if the result fits in memory",
+    "to_polars": "polars.from_arrow(frame.to_arrow()), if the result fits in memory",
+    "to_dict": "to_pandas().to_dict(), or iter_rows()",
+    "to_dicts": "iter_rows()",
+    "height": "count()",
     "agg": 'group_by().agg(total=("fare", "sum"))',
     "apply": "map_pandas(fn)",
     "map": "map_batches(fn)",

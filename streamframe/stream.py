@@ -7,7 +7,7 @@ two. Building a plan does no I/O. What a verb does to the data is written in the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, Never, NoReturn, ParamSpec, TypeVar
 
 import pyarrow as pa
 
@@ -15,7 +15,7 @@ from streamframe.display.html import plan_html
 from streamframe.display.text import explain_text, plan_text
 from streamframe.engines.iteration import Iteration
 from streamframe.engines.local import optimized_plan, peek_schema
-from streamframe.errors import PlanError
+from streamframe.errors import PlanError, did_you_mean
 from streamframe.exports import Exports
 from streamframe.expr import Expr, as_column, as_expr
 from streamframe.expr.patterns import as_pattern
@@ -169,7 +169,7 @@ class StreamFrame(Exports):
             frame = frame._with(Filter(frame._plan, _condition(predicate)))
         return frame
 
-    def with_columns(self, /, **exprs: Expr | pc.Expression | Any) -> StreamFrame:
+    def with_columns(self, /, *unnamed: Never, **exprs: Expr | pc.Expression | Any) -> StreamFrame:
         """Add columns, or replace those of the same name; a plain value is repeated in every row.
 
         All expressions see the columns as they were before this step.
@@ -181,6 +181,10 @@ class StreamFrame(Exports):
             km       m
         0  1.5  1500.0
         """
+        if unnamed:
+            raise PlanError(
+                "with_columns needs a name for each column", hint="write with_columns(m=sf.col('km') * 1000)."
+            )
         pairs = tuple((name, as_expr(expr)) for name, expr in exprs.items())
         frame, spent = self._telling([expr for _, expr in pairs])
         return frame._with(WithColumns(frame._plan, pairs, spent))
@@ -203,7 +207,8 @@ class StreamFrame(Exports):
             Takes a `pyarrow.RecordBatch`; returns one, a `pyarrow.Table` or a dict of columns.
             Where batches are cut is not defined; use `rebatch` before it if that matters.
         schema
-            What `fn` returns. Default: that of its first result, which then holds for all.
+            What `fn` returns. Default: that of its first result, which then holds for all. Where no row comes at
+            all, `fn` is called once with a batch of none, to learn its columns.
         parallel
             Call `fn` in the decode pool, on several batches at once; it must be thread-safe, and
             needs `schema`. Default False, since most functions of users are not.
@@ -553,8 +558,12 @@ class StreamFrame(Exports):
     if not TYPE_CHECKING:  # a checker would take every misspelled verb for a known one
 
         def __getattr__(self, name: str) -> NoReturn:
-            hint = other_name(name)
+            hint = other_name(name) or (None if name.startswith("_") else did_you_mean(name, _public(type(self))))
             raise AttributeError(f"StreamFrame has no {name!r}" + (f"; {hint}" if hint else ""))
+
+
+def _public(kind: type) -> list[str]:
+    return [name for name in dir(kind) if not name.startswith("_")]
 
 
 class Explanation(str):

@@ -219,6 +219,8 @@ LENIENT: list[tuple[Expr, Callable[..., Any], str]] = [
     (A.is_in(np.array([7, -7])), lambda a: a in (7, -7), "a"),
     (A.is_in(pd.Series([7, -7])), lambda a: a in (7, -7), "a"),
     (T.is_in([TIMES[0]]), lambda t: t == TIMES[0], "t"),
+    (S.is_in([None]), lambda s: s is None, "s"),
+    (P.is_in([0]), lambda p: p is False, "p"),
     (when(P).then(A), lambda p, a: a if p else None, "pa"),
     (when(P).then(A).otherwise(B), lambda p, a, b: a if p else b, "pab"),
     (when(P).then("yes").otherwise("no"), lambda p: "yes" if p else "no", "p"),
@@ -244,6 +246,47 @@ def test_an_expression_equals_plain_python_row_by_row(
     assert isinstance(got, pa.Array)
     assert got.type == result_type(expr, BATCH.schema)
     assert [_comparable(value) for value in got.to_pylist()] == [_comparable(value) for value in expected]
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
+@pytest.mark.parametrize(
+    ("values", "rows"),
+    [
+        ([math.nan], [0]),
+        ([1, math.nan], [0, 4]),
+        (np.array([math.nan, 1.0]), [0, 4]),
+        (pd.Series([math.nan, 1.0]), [1, 4]),
+        ([None, 1.0], [1, 4]),
+        ([0], [2, 3]),
+        ([-0.0, None], [1, 2, 3]),
+        (pa.array([0.0, 1.0]), [2, 3, 4]),
+    ],
+)
+def test_is_in_finds_nan_by_nan_and_either_zero_by_the_other(kind, values, rows):
+    """NaN in a list found nulls instead, and `is_in([0])` did not find a -0.0, as which -0.3 is rounded."""
+    batch = pa.record_batch({"x": pa.array([math.nan, None, 0.0, -0.0, 1.0], kind)})
+    found = evaluate(col("x").is_in(values), batch).to_pylist()
+    assert [row for row, is_found in enumerate(found) if is_found] == rows
+    assert None not in found
+
+
+@pytest.mark.parametrize("compute", [lambda x: x * 2, lambda x: 10 - x, lambda x: x + 1, lambda x: (x + 1) * 3 - 4])
+def test_a_decimal_goes_with_whole_numbers(compute):
+    """Arrow said that its precision is not great enough."""
+    prices = [Decimal("1.10"), None, Decimal("-9.99")]
+    batch = pa.record_batch(
+        {"x": pa.array(prices, pa.decimal128(9, 2)), "n": [1, 2, 3], "small": pa.array([1] * 3, pa.int8())}
+    )
+    expected = [None if price is None else compute(price) for price in prices]
+    assert evaluate(compute(col("x")), batch).to_pylist() == expected
+    assert evaluate(pickle.loads(pickle.dumps(compute(col("x")))), batch).to_pylist() == expected
+    assert evaluate(compute(col("small")), batch).type == pa.int8()
+    assert evaluate(compute(col("n")), batch).to_pylist() == [compute(n) for n in (1, 2, 3)]
+
+
+def test_is_in_takes_numbers_without_sign_that_need_all_their_bits():
+    numbers = pa.array([0, 5, 2**64 - 1], pa.uint64())
+    assert evaluate(col("n").is_in(numbers), pa.record_batch({"n": numbers})).to_pylist() == [True, True, True]
 
 
 def _computed(compute: Callable[..., Any], row: tuple[Any, ...]) -> Any:

@@ -1,6 +1,7 @@
 """The verbs and ends of a frame, as a user types them."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 import pytest
 
 import streamframe as sf
+from streamframe.foreign import other_name
 
 
 @pytest.fixture
@@ -404,3 +406,32 @@ def test_rows_without_columns_cannot_be_exported(tmp_path, flights):
 def test_parquet_takes_the_compressions_that_pandas_takes(tmp_path, flights):
     for compression in (None, "SNAPPY", "zstd"):
         assert flights.to_parquet(tmp_path / "out.parquet", compression=compression).rows == 4
+
+
+@pytest.mark.parametrize(
+    ("misspelled", "ours"),
+    [("fitler", "filter"), ("to_parqet", "to_parquet"), ("dropna", "is_not_null"), ("fillna", "fill_null")]
+    + [(verb, "duckdb") for verb in ("sort", "sort_values", "join", "merge")],
+)
+def test_a_verb_of_another_name_is_told(misspelled, ours):
+    with pytest.raises(AttributeError, match=f"StreamFrame has no '{misspelled}'.*{ours}"):
+        getattr(sf.from_arrow({"a": [1]}), misspelled)
+
+
+def test_a_misspelled_reader_is_told_and_what_python_asks_for_is_not():
+    with pytest.raises(AttributeError, match="has no 'read_cvs'; did you mean 'read_csv'"):
+        sf.read_cvs("a.csv")
+    with pytest.raises(AttributeError, match=r"has no '__dataframe__'$"):
+        sf.from_arrow({"a": [1]}).__dataframe__()
+
+
+def test_duckdb_sorts_a_frame_as_the_hint_says():
+    frame = sf.from_arrow({"x": [2, 1]})
+    hint = re.search('"(.*)"', other_name("sort"))[1]
+    assert duckdb.sql(hint).fetchall() == [(1,), (2,)]
+    assert frame.count() == 2
+
+
+def test_with_columns_without_a_name_is_told():
+    with pytest.raises(sf.PlanError, match="needs a name for each column"):
+        sf.from_arrow({"a": [1]}).with_columns(sf.col("a") + 1)

@@ -71,15 +71,22 @@ class Iteration(Generic[T]):
 
     def __next__(self) -> T:
         with self._turn:
-            while True:
-                for item in self._items:
-                    self._given += 1
-                    return item
-                if self._error is not None:
-                    raise self._error
-                if self._closed:
-                    raise StopIteration
-                self._items = iter(self._unfold(self._next_batch()))
+            try:
+                while True:
+                    for item in self._items:
+                        self._given += 1
+                        return item
+                    if self._error is not None:
+                        raise self._error
+                    if self._closed:
+                        raise StopIteration
+                    self._items = iter(self._unfold(self._next_batch()))
+            except BaseException as error:
+                # Wherever it comes from: what follows a batch that was not handed over would pass for all that is left.
+                if isinstance(error, Exception) and not isinstance(error, StopIteration):
+                    self._error = error
+                self.close()
+                raise
 
     def checkpoint(self) -> Checkpoint:
         """Return how far this iteration has come: behind the last item that it handed over.
@@ -96,7 +103,8 @@ class Iteration(Generic[T]):
         with self._turn:
             run = self._started()
             require_resumable(self._plan, BEFORE_IT, OF_A_COPY)
-            position = run.position(self._given if self._by_row else None)
+            # Of a batch that could not be unfolded, nothing was handed over.
+            position = run.position(self._given if self._by_row or not self._given else None)
             assert position is not None
             return position
 
@@ -112,15 +120,9 @@ class Iteration(Generic[T]):
             self._run.close()
 
     def _next_batch(self) -> pa.RecordBatch:
-        try:
-            data = next(self._started()).data
-            self._given = 0
-            return data
-        except BaseException as error:
-            if isinstance(error, Exception) and not isinstance(error, StopIteration):
-                self._error = error
-            self.close()
-            raise
+        data = next(self._started()).data
+        self._given = 0
+        return data
 
     def _started(self) -> LocalRun:
         if self._run is None:

@@ -197,6 +197,13 @@ class LocalRun:
         """Return what comes out of a step of the plan; None if only its batches can tell."""
         return self._schemas.of(node)
 
+    def schema_of_no_rows(self, node: Node) -> pa.Schema | None:
+        """Return the same where no row has come: functions of the user are tried on none; None if they fail."""
+        schemas = self._schemas.trying()
+        for each in in_reading_order(node):  # from the bottom up, so that a deep plan needs no deep recursion
+            schema = schemas.of(each)
+        return schema
+
     def __iter__(self) -> Iterator[Marked]:
         return self
 
@@ -399,6 +406,8 @@ class LocalRun:
         if first is None and self._resumes:
             # All rows were handed over before, with their columns.
             return pa.schema([]), iter(())
+        if first is None and (schema := self.schema_of_no_rows(plan)) is not None:
+            return schema, iter(())
         if first is None:
             raise PlanError(
                 "no row came out, so the columns that a function makes are unknown",
@@ -420,6 +429,7 @@ class _StepContext:
         self.in_order = run.in_order
         self.spill = run.spill
         self.schema_of = run.schema_of
+        self.schema_of_no_rows = run.schema_of_no_rows
         self.at_end = run.at_end
 
     def position(self, rows: int | None = None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import lru_cache
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from streamframe.errors import SchemaError
 from streamframe.expr.adapting import adapted
 from streamframe.expr.comparing import compared, compares_directly
-from streamframe.expr.expression import Expr
+from streamframe.expr.expression import Expr, as_expr
 from streamframe.expr.failures import as_column_error, as_decode_error, as_schema_error, require_column
 
 
@@ -157,6 +158,11 @@ def _narrowed(batch: pa.RecordBatch, exprs: Sequence[Expr]) -> pa.RecordBatch:
     return batch.select(sorted(used))
 
 
+def _as_decimal(whole: Expr) -> Expr:
+    assert whole.literal is not None
+    return as_expr(Decimal(whole.literal.as_py()))
+
+
 @lru_cache(maxsize=512)
 def _type_over(expr: Expr, schema: pa.Schema) -> pa.DataType:
     empty = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
@@ -182,4 +188,10 @@ def _bound(expr: Expr, schema: pa.Schema) -> pc.Expression:
         else dataclasses.replace(arg, arrow=bound(arg, schema), recipe=None)
         for arg in recipe.args
     )
+    if recipe.may_meet_decimals:
+        kinds = [result_type(arg, schema) for arg in recipe.args if not arg.is_whole]
+        if any(pa.types.is_decimal(kind) for kind in kinds):
+            first, *rest = (_as_decimal(arg) if arg.is_whole else arg for arg in (first, *rest))
+    if recipe.merges_zeros and pa.types.is_floating(result_type(recipe.args[0], schema)):
+        first = first.call("add", 0)
     return first.call(recipe.function, *rest, options=recipe.options).arrow

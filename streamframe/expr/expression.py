@@ -31,6 +31,8 @@ Text = str
 COMPARISONS = frozenset({"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"})
 # Functions whose literals can only be understood once the types of the columns are known.
 FITTING = COMPARISONS | {"coalesce", "binary_join_element_wise"}
+# Arrow gives up on a decimal beside a literal whole number, which it takes for a decimal of 19 digits.
+ARITHMETIC = frozenset({"add_checked", "subtract_checked", "multiply_checked"})
 SHOWN_BARE_CHARACTERS = 200
 
 
@@ -119,6 +121,7 @@ class Expr(Operators, Methods):
         options: pc.FunctionOptions | None = None,
         text: Text | None = None,
         level: int = ATOM,
+        merges_zeros: bool = False,
     ) -> Expr:
         """Apply any function of `pyarrow.compute` that works row by row, by its name.
 
@@ -132,6 +135,8 @@ class Expr(Operators, Methods):
             The function's options object, such as ``pc.RoundOptions(2)``.
         text, level
             How the result reads; by default as a call.
+        merges_zeros
+            Give the function 0.0 for -0.0. Default False: few go by the bits, in which the two differ.
 
         Raises
         ------
@@ -151,7 +156,7 @@ class Expr(Operators, Methods):
             arrow = compute(*wide) if options is None else compute(*wide, options=options)
         except (TypeError, pa.ArrowException) as error:
             raise PlanError(f"pyarrow.compute.{function}: {error}") from error
-        recipe = Recipe(function, args, options)
+        recipe = Recipe(function, args, options, merges_zeros)
         columns: frozenset[Text] | None = frozenset()
         for arg in args:
             columns = None if columns is None or arg.columns is None else columns | arg.columns
@@ -186,6 +191,11 @@ class Expr(Operators, Methods):
         """Whether this is a literal whose meaning depends on what it stands beside: a text, or a time in a zone."""
         return self.is_text or (self.literal is not None and getattr(self.literal.type, "tz", None) is not None)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is a literal whole number."""
+        return self.literal is not None and self.literal.is_valid and pa.types.is_integer(self.literal.type)
+
     def _operand(self, value: object) -> Expr:
         return as_expr(value)
 
@@ -216,16 +226,22 @@ class Recipe:
     function: str
     args: tuple[Expr, ...]
     options: pc.FunctionOptions | None
+    merges_zeros: bool = False
 
     @property
     def adapts_literals(self) -> bool:
         """Whether literals among the arguments take the type of what they stand beside."""
         return self.function in FITTING and not all(arg.is_adaptable for arg in self.args)
 
+    @property
+    def may_meet_decimals(self) -> bool:
+        """Whether a literal whole number stands beside something that may be a decimal."""
+        return self.function in ARITHMETIC and any(arg.is_whole for arg in self.args)
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Arrow's options cannot be pickled, though they have a serial form.
         options = None if self.options is None else self.options.serialize().to_pybytes()
-        return _unpickled_recipe, (self.function, self.args, options)
+        return _unpickled_recipe, (self.function, self.args, options, self.merges_zeros)
 
 
 def col(name: str) -> Expr:
@@ -316,10 +332,14 @@ def _comparison(function: str, args: tuple[Expr, ...]) -> Comparison | None:
 
 
 def _depends_on_types(recipe: Recipe) -> bool:
-    return any(arg.recipe is not None for arg in recipe.args) or (
-        recipe.adapts_literals and any(arg.is_adaptable for arg in recipe.args)
+    return (
+        any(arg.recipe is not None for arg in recipe.args)
+        or recipe.merges_zeros
+        or recipe.may_meet_decimals
+        or (recipe.adapts_literals and any(arg.is_adaptable for arg in recipe.args))
     )
 
 
-def _unpickled_recipe(function: str, args: tuple[Expr, ...], options: bytes | None) -> Recipe:
-    return Recipe(function, args, None if options is None else pc.FunctionOptions.deserialize(pa.py_buffer(options)))
+def _unpickled_recipe(function: str, args: tuple[Expr, ...], options: bytes | None, merges_zeros: bool) -> Recipe:
+    known = None if options is None else pc.FunctionOptions.deserialize(pa.py_buffer(options))
+    return Recipe(function, args, known, merges_zeros)

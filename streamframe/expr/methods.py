@@ -51,14 +51,19 @@ class Methods:
     def is_in(self, values: Iterable[object]) -> Expr:
         """Tell whether the value is one of `values`.
 
-        Never null, as in pandas: a null is in `values` only if there is a None among them.
+        Never null, as in pandas: a null is in `values` only if there is a None among them. NaN is in them
+        where they hold NaN, and 0.0 where they hold -0.0, since the two are equal.
         """
         column = _value_set(values)
         text = self.method_text("is_in", list_text(column.to_pylist()))
         if len(column) == 0:
             # Arrow cannot tell the type of nothing; nothing is in it, whatever the type.
             return (self.is_null() & False).reading(text)
-        return self.call("is_in", options=pc.SetLookupOptions(column), text=text)
+        if pa.types.is_null(column.type):
+            return self.is_null().reading(text)
+        zeros = _holds_zero(column)
+        options = pc.SetLookupOptions(pc.add(column, pa.scalar(0, column.type)) if zeros else column)
+        return self.call("is_in", options=options, text=text, merges_zeros=zeros)
 
     def between(self, low: object, high: object, closed: ClosedSide = "both") -> Expr:
         """Tell whether the value lies between `low` and `high`; `closed` says which ends count as inside."""
@@ -108,10 +113,21 @@ def _value_set(values: Any) -> pa.Array:
         return values.combine_chunks()
     if isinstance(values, pa.Array):
         return values
+    # pandas and numpy know their own types; anything else is taken value by value.
+    given = values if hasattr(values, "dtype") else list(values)
+    if not hasattr(values, "array"):  # in what is pandas', NaN says that a value is missing
+        try:
+            return pa.array(given, from_pandas=False)
+        except (pa.ArrowException, ValueError, TypeError, OverflowError):
+            pass  # perhaps pandas' NA or NaT is among them
     try:
-        # pandas and numpy know their own types; anything else is taken value by value.
-        return pa.array(values if hasattr(values, "dtype") else list(values), from_pandas=True)
+        return pa.array(given, from_pandas=True)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise PlanError(
             f"the values of is_in must be of one type: {error}", hint="make them all numbers, or all texts."
         ) from error
+
+
+def _holds_zero(values: pa.Array) -> bool:
+    number = pa.types.is_integer(values.type) or pa.types.is_float32(values.type) or pa.types.is_float64(values.type)
+    return number and bool(pc.any(pc.equal(values, pa.scalar(0, values.type))).as_py())

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
+from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.client_proto import ResponseHandler
 
 # How the first chunk begins, and how each other does, behind the line's end of the one before; and a part of that.
@@ -150,6 +151,13 @@ class BodyProtocol(ResponseHandler, asyncio.BufferedProtocol):
         self._wake()
 
     # What aiohttp calls.
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        super().set_exception(exc, *cause)
+        # aiohttp's parser forgets a body in whose chunks it finds a fault, and whoever waits for it waits for ever.
+        payload: Any = self._payload
+        if isinstance(payload, StreamReader) and not payload.is_eof() and payload.exception() is None:
+            payload.set_exception(ClientPayloadError(f"Response payload is not completed: {exc!r}"), exc)
 
     def set_response_params(self, **given: Any) -> None:
         self.direct = False

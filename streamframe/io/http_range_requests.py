@@ -5,6 +5,7 @@ Rule: one request, one connection, no second attempt; what another attempt may m
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -124,7 +125,7 @@ class RangeRequests:
         got = 0
         try:
             # Read to its end, so that the connection can be used again; but never more than the range.
-            while piece := await response.content.read(min(nbytes + 1 - got, _PIECE_BYTES)):
+            while piece := await self._piece(response, min(nbytes + 1 - got, _PIECE_BYTES)):
                 got += len(piece)
                 if got > nbytes:
                     raise TransportError(f"{self.label} sent more than the range that was asked for", source=self.label)
@@ -145,6 +146,11 @@ class RangeRequests:
         finally:
             self._responses.discard(response)
             response.close()
+
+    async def _piece(self, response: aiohttp.ClientResponse, most: int) -> bytes:
+        # aiohttp's own timeout ends with a connection, even where it forgets to tell a body of that end.
+        async with asyncio.timeout(self._options.read_timeout_s):
+            return await response.content.read(most)
 
     def _content_range(self, response: aiohttp.ClientResponse, wanted: str) -> tuple[int, int, int]:
         """Return start, end (exclusive) and total size."""

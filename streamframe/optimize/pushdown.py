@@ -30,10 +30,13 @@ class Schemas:
     ----------
     sources : mapping of int to pyarrow.Schema
         The schema of each source that is known, by the source's identity.
+    trying : bool
+        No row has come, so functions of the user are tried on none. Default False: they are not called.
     """
 
-    def __init__(self, sources: Mapping[int, pa.Schema]) -> None:
+    def __init__(self, sources: Mapping[int, pa.Schema], *, trying: bool = False) -> None:
         self._sources = sources
+        self._trying = trying
         # The node is kept beside its schema, so that its identity is not given to another one.
         self._known: dict[int, tuple[Node, pa.Schema | None]] = {}
 
@@ -49,13 +52,19 @@ class Schemas:
             self._known[id(node)] = (node, self._work_out(node))
         return self._known[id(node)][1]
 
+    def trying(self) -> Schemas:
+        """Return the same for a run in which no row has come."""
+        return Schemas(self._sources, trying=True)
+
     def _work_out(self, node: Node) -> pa.Schema | None:
         if node.scan is not None:
             found = self._sources.get(id(node.scan.source))
             return None if found is None else node.produces(found)
         inputs = [self.of(child) for child in node.inputs]
         known = [schema for schema in inputs if schema is not None]
-        return node.produces(*known) if len(known) == len(inputs) else None
+        if len(known) < len(inputs):
+            return None
+        return node.tried(*known) if self._trying else node.produces(*known)
 
 
 def optimized(plan: Node, schemas: Schemas, dictionaries: frozenset[str] = frozenset()) -> Node:

@@ -119,3 +119,7 @@ class RunContext(Protocol):
     def schema_of(self, node: Node) -> pa.Schema | None:
         """Return what comes out of a step of the plan; None if only its batches can tell."""
         ...
+
+    def schema_of_no_rows(self, node: Node) -> pa.Schema | None:
+        """Return the same where no row has come: functions of the user are tried on none; None if they fail."""
+        ...

@@ -84,6 +84,13 @@ class Node(ABC):
             If this step cannot work on such input.
         """
 
+    def tried(self, *schemas: pa.Schema) -> pa.Schema | None:
+        """Return what `produces` does, or what this step makes of no rows; None if that fails.
+
+        For a run in which no row has come.
+        """
+        return self.produces(*schemas)
+
     def needs(self, columns: Columns, schema: pa.Schema | None) -> Columns:
         """Return the input columns that are needed to produce these output columns.
 

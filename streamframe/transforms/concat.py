@@ -43,6 +43,12 @@ class Concat(Node):
             require_same(schemas[0], schema)
         return schemas[0]
 
+    def tried(self, *schemas: pa.Schema) -> pa.Schema:
+        keep = self.keep  # as `apply` does: each may have columns that it alone needs
+        if keep is None:
+            return self.produces(*schemas)
+        return self.produces(*(pa.schema([field for field in schema if field.name in keep]) for schema in schemas))
+
     def needs(self, columns: Columns, schema: pa.Schema | None) -> Columns:
         return columns
 

@@ -117,7 +117,7 @@ class GroupBy(Transform):
         """Yield the one row that there is without keys, even of nothing."""
         if self.keys:
             return
-        schema = self.reads or context.schema_of(self.input)
+        schema = self.reads or context.schema_of_no_rows(self.input)
         if schema is None:
             raise PlanError(
                 "no row came in, so the columns that a function makes are unknown",

@@ -2,7 +2,7 @@
 
 Rules: nothing crosses a function, since nobody can look inside it. It runs on the consumer's
 thread unless it says `parallel=True`. The first output freezes the schema; a later one that
-does not fit is an error that names the column.
+does not fit is an error that names the column. Where no row comes at all, the function is tried on none.
 """
 
 from __future__ import annotations
@@ -47,6 +47,16 @@ class MapBatches(Transform):
 
     def produces(self, *schemas: pa.Schema) -> pa.Schema | None:
         return self.schema
+
+    def tried(self, *schemas: pa.Schema) -> pa.Schema | None:
+        if self.schema is not None:
+            return self.schema
+        try:
+            schema = self._call(pa.RecordBatch.from_pylist([], schema=schemas[0]), None).schema
+        except Exception:  # A function may fail as it likes, and was not written for this.
+            return None
+        # Of a column without a value and without a type, rows might tell more.
+        return None if any(pa.types.is_null(kind) for kind in schema.types) else schema
 
     def run(self, streams: Sequence[Iterator[Marked]], context: RunContext) -> Iterator[Marked]:
         (stream,) = streams

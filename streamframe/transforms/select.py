@@ -67,6 +67,10 @@ class Drop(Transform):
     def produces(self, *schemas: pa.Schema) -> pa.Schema:
         (schema,) = schemas
         check_columns(self.names, schema)
+        return self.tried(schema)
+
+    def tried(self, *schemas: pa.Schema) -> pa.Schema:
+        (schema,) = schemas  # in which the optimizer may have left out what is dropped
         return pa.schema([field for field in schema if field.name not in self.names], metadata=schema.metadata)
 
     def needs(self, columns: Columns, schema: pa.Schema | None) -> Columns:
@@ -96,6 +100,10 @@ class Rename(Transform):
     def produces(self, *schemas: pa.Schema) -> pa.Schema:
         (schema,) = schemas
         check_columns([old for old, _ in self.pairs], schema)
+        return self.tried(schema)
+
+    def tried(self, *schemas: pa.Schema) -> pa.Schema:
+        (schema,) = schemas  # in which the optimizer may have left out what nobody needs
         names = self._renamed(schema.names)
         require_unique(names, "rename")
         return pa.schema(

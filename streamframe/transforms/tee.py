@@ -17,7 +17,7 @@ import pyarrow as pa
 from streamframe.batch import Marked
 from streamframe.errors import PlanError
 from streamframe.plan.context import RunContext
-from streamframe.plan.node import Rows, Transform
+from streamframe.plan.node import Node, Rows, Transform
 from streamframe.plan.sink import OpenSink, Sink, started
 
 
@@ -38,7 +38,7 @@ class Tee(Transform):
     def run(self, streams: Sequence[Iterator[Marked]], context: RunContext) -> Iterator[Marked]:
         (stream,) = streams
         # Beside the `finally`: an error in a step above holds on to this generator, and would delay it.
-        branch = _Branch(self.sink, context)
+        branch = _Branch(self.sink, self.input, context)
         context.at_end(branch.abort)
         try:
             if (schema := context.schema_of(self.input)) is not None:
@@ -57,8 +57,9 @@ class Tee(Transform):
 class _Branch:
     """A sink that ends once, whichever thread ends it."""
 
-    def __init__(self, sink: Sink, context: RunContext) -> None:
+    def __init__(self, sink: Sink, passing: Node, context: RunContext) -> None:
         self._sink = sink
+        self._passing = passing
         self._context = context
         self._open: OpenSink | None = None
         self._ended = False
@@ -81,6 +82,8 @@ class _Branch:
         with self._turn:
             if self._ended:
                 return
+            if self._open is None and (schema := self._context.schema_of_no_rows(self._passing)) is not None:
+                self.start(schema)
             if self._open is None:
                 raise PlanError(
                     "no row came out, so the columns that a function makes are unknown to tee",

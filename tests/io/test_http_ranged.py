@@ -101,6 +101,30 @@ def test_a_range_that_breaks_off_goes_on_where_it_stopped(breaks):
     assert [request.headers["range"] for request in requests[1:]] == ["bytes=1000-100999", "bytes=41000-100999"]
 
 
+@pytest.mark.parametrize("size", [b"zz", b"-1", b""])
+@pytest.mark.timeout(20)
+def test_a_chunk_of_no_size_in_a_range_ends_it_at_once(size):
+    """aiohttp forgets the body in which it finds such a fault: this waited for ever, whatever the timeout."""
+
+    def spoilt(request):
+        request.head(
+            "206 Partial Content", "Transfer-Encoding: chunked", "Content-Range: bytes 1000-1099/300000", 'ETag: "v1"'
+        )
+        request.send(b"28\r\n" + BODY[1000:1040] + b"\r\n")
+        request.wait(0.1)  # so that the head is read by then
+        request.send(size + b"\r\nnothing\r\n")
+
+    requests = []
+    with serve(in_turn(page(BODY), spoilt, page(BODY)), requests) as url, opened(url) as file:
+        assert file.size == len(BODY)
+        assert file.read_range(1000, 100) == BODY[1000:1100]
+        assert file.retries == 1
+    with serve(in_turn(page(BODY), spoilt)) as url, opened(url, retries=0) as file:
+        assert file.size == len(BODY)
+        with pytest.raises(TruncatedError):
+            file.read_range(1000, 100)
+
+
 def test_a_range_that_always_breaks_off_is_truncated_and_says_where():
     with (
         serve(in_turn(page(BODY), cut_at(0, BODY, 'ETag: "v1"', ranges=True))) as url,
