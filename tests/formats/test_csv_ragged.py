@@ -51,6 +51,7 @@ def test_whatever_separates_fields_is_told_from_what_is_no_text():
     assert [reject["row"] for reject in rows.rejects().iter_rows()] == [2, 3]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     records=st.lists(RECORD, min_size=1, max_size=8),

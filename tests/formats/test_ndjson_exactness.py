@@ -91,6 +91,7 @@ numbers = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(numbers, min_size=1, max_size=8))
 def test_every_number_comes_as_python_reads_it_or_is_refused(values):

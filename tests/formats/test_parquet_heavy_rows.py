@@ -16,6 +16,8 @@ from streamframe.formats.parquet import thrift
 from streamframe.formats.parquet.thrift import flag, i32, i64, nested
 from tests.formats.test_parquet_lies import with_footer, written
 
+pytestmark = pytest.mark.slow
+
 VALUES, NBYTES, PACKED_BYTES, DATA_AT, DICTIONARY_AT = 5, 6, 7, 9, 11
 # Optional lists of optional values: there is a list, and there is a value.
 EMPTY, THERE = 1, 3

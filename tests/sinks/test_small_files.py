@@ -59,6 +59,7 @@ def test_each_file_is_to_the_byte_what_it_would_be_alone(frame, tmp_path, verb, 
         assert made.read_bytes() == alone.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", ["gzip", "zstd", "bz2", "xz", "lz4"])
 def test_each_text_is_compressed_by_itself(frame, tmp_path, compression):
     frame.to_csv(tmp_path / "out", partition_by="key", compression=compression)
