@@ -45,10 +45,7 @@ struct thrift {
     int field;
 };
 
-static void put_varint(struct thrift *out, uint64_t value) {
-    for (; value > 0x7F; value >>= 7) *out->at++ = (uint8_t)(value | 0x80);
-    *out->at++ = (uint8_t)value;
-}
+static void put_varint(struct thrift *out, uint64_t value) { out->at = write_varint(out->at, value); }
 
 static void put_signed(struct thrift *out, int64_t value) {
     put_varint(out, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));

@@ -421,12 +421,6 @@ int sf_parquet_number(struct dictionary *dictionary, const struct rows *rows) {
 
 /* Pages. */
 
-static uint8_t *write_varint(uint8_t *to, uint64_t value) {
-    for (; value > 0x7F; value >>= 7) *to++ = (uint8_t)(value | 0x80);
-    *to++ = (uint8_t)value;
-    return to;
-}
-
 static inline __attribute__((always_inline)) uint8_t *pack_as(
     const int width, const uint32_t *numbers, int64_t groups, uint8_t *to) {
     for (; groups; groups--, numbers += 8) {

@@ -84,6 +84,12 @@ static inline uint64_t bits_at(const uint8_t *bits, int64_t at, int64_t count) {
     return count < 64 ? word & ((1ull << count) - 1) : word;
 }
 
+static inline uint8_t *write_varint(uint8_t *to, uint64_t value) {
+    for (; value > 0x7F; value >>= 7) *to++ = (uint8_t)(value | 0x80);
+    *to++ = (uint8_t)value;
+    return to;
+}
+
 int64_t sf_parquet_bounds(const struct rows *rows, uint8_t *least, uint8_t *most);
 int64_t sf_parquet_text_bounds(
     const struct rows *rows, const struct dictionary *dictionary, struct text *least, struct text *most);

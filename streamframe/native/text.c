@@ -101,6 +101,12 @@ static inline bool is_null_at(const struct written *column, int64_t row) {
     return column->validity && !(column->validity[bit >> 3] >> (bit & 7) & 1);
 }
 
+/* Say how far it is; where another row may not fit, what that lacks. */
+static int told(struct progress *progress, int64_t rows, int64_t at, int64_t lacking) {
+    *progress = (struct progress){.at = at, .rows = rows, .lacking = lacking};
+    return lacking ? NO_ROOM : DONE;
+}
+
 /* Write rows from `progress->rows` on; `progress->at` counts the bytes. Stops with NO_ROOM before a row that may not fit. */
 int sf_csv_write(
     const struct spelling *spelling, const struct written *columns, int64_t count, int64_t rows, uint8_t *text, int64_t room,
@@ -116,12 +122,7 @@ int sf_csv_write(
             const int32_t *offsets = (const int32_t *)columns[i].data;
             most += 2 * (int64_t)(offsets[row + 1] - offsets[row]);
         }
-        if (room - (to - text) < most) {
-            progress->rows = row;
-            progress->at = to - text;
-            progress->lacking = most;
-            return NO_ROOM;
-        }
+        if (room - (to - text) < most) return told(progress, row, to - text, most);
         for (int64_t i = 0; i < count; i++) {
             const struct written *column = &columns[i];
             if (i) *to++ = spelling->separator;
@@ -147,9 +148,7 @@ int sf_csv_write(
         memcpy(to, spelling->end, (size_t)spelling->end_length);
         to += spelling->end_length;
     }
-    progress->rows = rows;
-    progress->at = to - text;
-    return DONE;
+    return told(progress, rows, to - text, 0);
 }
 
 /* The bytes that JSON wants escaped, as it has them. */
@@ -223,12 +222,7 @@ int sf_json_write(
             const int64_t length = offsets[row + 1] - offsets[row];
             most += columns[i].spelled == ESCAPED ? 6 * length : length;
         }
-        if (room - (to - text) < most) {
-            progress->rows = row;
-            progress->at = to - text;
-            progress->lacking = most;
-            return NO_ROOM;
-        }
+        if (room - (to - text) < most) return told(progress, row, to - text, most);
         for (const struct written *column = columns; column < columns + count; column++) {
             to = put_some(to, column->before, column->before_length);
             if (is_null_at(column, row)) {
@@ -242,7 +236,5 @@ int sf_json_write(
         memcpy(to, "}\n", 2);
         to += 2;
     }
-    progress->rows = rows;
-    progress->at = to - text;
-    return DONE;
+    return told(progress, rows, to - text, 0);
 }

@@ -99,6 +99,15 @@ def open_file(
     return file_format.open(location, expected=expected, block_bytes=block_bytes)
 
 
+def varint(value: int) -> bytes:
+    """Return a whole number in as few bytes as it takes, seven bits in each."""
+    made = bytearray()
+    while value > 0x7F:
+        made.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*made, value])
+
+
 def text_of(writer: TextWriter, *batches: pa.RecordBatch) -> bytes:
     """Return what is written of batches, behind the head."""
     return b"".join(text for batch in batches for text in writer.pieces(batch, [batch.num_rows]))

@@ -14,6 +14,7 @@ import pytest
 import streamframe as sf
 from streamframe.formats.parquet import thrift
 from streamframe.formats.parquet.thrift import flag, i32, i64, nested
+from tests.formats.scripted import varint
 from tests.formats.test_parquet_lies import with_footer, written
 
 pytestmark = pytest.mark.slow
@@ -22,14 +23,6 @@ VALUES, NBYTES, PACKED_BYTES, DATA_AT, DICTIONARY_AT = 5, 6, 7, 9, 11
 # Optional lists of optional values: there is a list, and there is a value.
 EMPTY, THERE = 1, 3
 PLAIN, RLE, BY_INDEX = 0, 3, 8
-
-
-def varint(value):
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*made, value])
 
 
 def run(count, value):

@@ -10,16 +10,9 @@ from hypothesis import strategies as st
 
 from streamframe.formats.orc.run_lengths import Totals, totals_in_python
 from streamframe.native.orc import run_totals
+from tests.formats.scripted import varint
 
 EXAMPLES = int(os.environ.get("KERNEL_EXAMPLES", "300"))
-
-
-def varint(value):
-    made = bytearray()
-    while value > 127:
-        made.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*made, value])
 
 
 def packed(values, width):

@@ -13,6 +13,7 @@ import pytest
 from streamframe.formats.parquet import pages, weighing
 from streamframe.formats.parquet.weighing import BY_INDEX, EQUAL, IN_FRONT, IN_ORDER
 from streamframe.native.parquet_rows import KernelWeigher, header_of, lengths_of
+from tests.formats.scripted import varint
 from tests.formats.test_parquet_rows import opened
 
 EXAMPLES = int(os.environ.get("KERNEL_EXAMPLES", "300"))
@@ -34,14 +35,6 @@ def runs(chance, most, count):
     if chance.random() < 0.05:
         made[chance.randrange(len(made))] ^= 1 << chance.randrange(8)
     return bytes(made[: chance.choice([None] * 20 + [len(made) // 2])])
-
-
-def varint(value):
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*made, value])
 
 
 def page(chance, repetition, definition, how):

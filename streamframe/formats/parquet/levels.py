@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from streamframe.formats.parquet.pages import DATA_PAGE_2, Page
+from streamframe.formats.parquet.thrift import write_varint
 from streamframe.formats.parquet.weighing import BY_INDEX, EQUAL, IN_FRONT, IN_ORDER, Array, Damaged, next_length
 from streamframe.native.parquet_rows import lengths_of
 
@@ -124,7 +125,9 @@ def _levels(data: Any, most: int, encoding: int, count: int) -> tuple[Any, Any]:
     groups = -(-count // 8)
     run = np.zeros((groups * 8, width), np.uint8)
     run[:count] = bits
-    return _varint(groups << 1 | 1) + np.packbits(run, bitorder="little").tobytes(), data[nbytes:]
+    packed = bytearray()
+    write_varint(packed, groups << 1 | 1)
+    return bytes(packed) + np.packbits(run, bitorder="little").tobytes(), data[nbytes:]
 
 
 def _split(body: Any, repetition: int, definition: int) -> tuple[Any, Any, Any]:
@@ -223,12 +226,3 @@ class _Bytes:
     def zigzag(self) -> int:
         value = self.varint()
         return value >> 1 if not value & 1 else -(value >> 1) - 1
-
-
-def _varint(value: int) -> bytes:
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    made.append(value)
-    return bytes(made)

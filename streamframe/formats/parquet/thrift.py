@@ -121,7 +121,7 @@ def _write_struct(out: bytearray, fields: Struct, before: int = 0) -> None:
             out.append(step << 4 | kind)
         else:
             out.append(kind)
-            _write_varint(out, _zigzag(number))
+            write_varint(out, _zigzag(number))
         if kind not in (TRUE, FALSE):
             _write(out, kind, value)
         before = number
@@ -130,9 +130,9 @@ def _write_struct(out: bytearray, fields: Struct, before: int = 0) -> None:
 
 def _write(out: bytearray, kind: int, value: Any) -> None:
     if kind in _INTEGERS:
-        _write_varint(out, _zigzag(value))
+        write_varint(out, _zigzag(value))
     elif kind == BINARY:
-        _write_varint(out, len(value))
+        write_varint(out, len(value))
         out += value
     elif kind == STRUCT:
         if isinstance(value, bytes):
@@ -145,7 +145,7 @@ def _write(out: bytearray, kind: int, value: Any) -> None:
             out.append(len(values) << 4 | inner)
         else:
             out.append(_LONG_LIST << 4 | inner)
-            _write_varint(out, len(values))
+            write_varint(out, len(values))
         for each in values:
             _write(out, inner, each)
     elif kind in (TRUE, FALSE, BYTE):
@@ -161,7 +161,8 @@ def _zigzag(value: int) -> int:
     return value << 1 if value >= 0 else (-value << 1) - 1
 
 
-def _write_varint(out: bytearray, value: int) -> None:
+def write_varint(out: bytearray, value: int) -> None:
+    """Write a whole number in as few bytes as it takes, seven bits in each."""
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
