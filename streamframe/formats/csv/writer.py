@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
@@ -149,15 +150,18 @@ class CsvEncoding(FileEncoding):
         return held_bytes(self.compression, "", self.level)
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
-        return TextEncoder(file, context, self._writer(schema), self.compression, self.level)
+        return TextEncoder(file, context, _writer(self, schema), self.compression, self.level)
 
     def small_files(
         self, schema: pa.Schema, rows: pa.RecordBatch, ends: Sequence[int], labels: Sequence[str]
     ) -> Iterator[bytes | pa.Buffer]:
-        return small_texts(self._writer(schema), rows, ends, self.compression, self.level)
+        return small_texts(_writer(self, schema), rows, ends, self.compression, self.level)
 
-    def _writer(self, schema: pa.Schema) -> CsvWriter:
-        return CsvWriter(schema, header=self.header, style=self.style)
+
+@lru_cache(maxsize=8)
+def _writer(encoding: CsvEncoding, schema: pa.Schema) -> CsvWriter:
+    """Return a writer: one for all files of an export, since it asks Arrow about each column."""
+    return CsvWriter(schema, header=encoding.header, style=encoding.style)
 
 
 def _plain(column: pa.Array) -> pa.Array:

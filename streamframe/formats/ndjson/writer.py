@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
@@ -109,12 +110,18 @@ class NdjsonEncoding(FileEncoding):
         return held_bytes(self.compression, "", self.level)
 
     def start(self, file: AtomicFile, schema: pa.Schema, context: RunContext) -> Encoder:
-        return TextEncoder(file, context, NdjsonWriter(schema), self.compression, self.level)
+        return TextEncoder(file, context, _writer(schema), self.compression, self.level)
 
     def small_files(
         self, schema: pa.Schema, rows: pa.RecordBatch, ends: Sequence[int], labels: Sequence[str]
     ) -> Iterator[bytes | pa.Buffer]:
-        return small_texts(NdjsonWriter(schema), rows, ends, self.compression, self.level)
+        return small_texts(_writer(schema), rows, ends, self.compression, self.level)
+
+
+@lru_cache(maxsize=8)
+def _writer(schema: pa.Schema) -> NdjsonWriter:
+    """Return a writer: one for all files of an export, since it asks Arrow about each column."""
+    return NdjsonWriter(schema)
 
 
 def _require_writable(field: pa.Field) -> None:
