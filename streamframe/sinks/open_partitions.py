@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -115,7 +116,7 @@ class OpenPartitions(OpenSink):
         groups = np.array([group_of[folder] for folder in folders])[folder_of_row]
         rows, ends = in_groups(rows, groups, len(direct) + (_BUCKETS if aside else 0))
         self._write(direct, rows, ends[: len(direct)], whole=last)
-        for bucket, (start, end) in enumerate(zip([0, *ends][len(direct) :], ends[len(direct) :], strict=False)):
+        for bucket, (start, end) in enumerate(list(pairwise([0, *ends]))[len(direct) :]):
             if end > start:
                 self._spill = self._spill or self._closing.enter_context(self._context.spill())
                 self._buckets[bucket].append(self._spill.write(rows.slice(start, end - start)))
@@ -127,7 +128,7 @@ class OpenPartitions(OpenSink):
         if whole:
             self._parts.write_whole(folders, rows, ends)
             return
-        for folder, start, end in zip(folders, [0, *ends], ends, strict=False):
+        for folder, (start, end) in zip(folders, pairwise([0, *ends]), strict=True):
             self._parts.write(folder, compacted(rows.slice(start, end - start)))
 
     def _direct(self, folders: list[str], bytes_of: np.ndarray, *, last: bool) -> list[str]:
