@@ -8,13 +8,13 @@ Columns from the paths stand behind those of the files, and take the place of on
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
-from streamframe.errors import EmptyFileError, PlanError, StreamError
+from streamframe.errors import ColumnNotFoundError, EmptyFileError, PlanError, StreamError
 from streamframe.expr import Expr
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.io.location import Location
@@ -104,8 +104,7 @@ class Files(Source):
             partitions = partition_values(locations, self.hive, known, lambda: self._written_keys(locations))
         else:
             partitions = self._keys_of_no_files()
-        self._require_no_key_among(self.format.given_types, partitions.schema.names)
-        parts = _Parts(self, locations, context.block_bytes)
+        parts = _Parts(self, locations, partitions.schema.names, context.block_bytes)
         opened: dict[int, OpenFile] = {}
         if frozen.sampled is None and self.schema_over != "first":
             frozen.sampled = schema_over(self.schema_over, self.format, locations, frozen.surveys, context.block_bytes)
@@ -121,14 +120,6 @@ class Files(Source):
         own = [one for one in frozen.files if one.name not in partitions.schema.names]
         frozen.partitions, frozen.found = partitions, pa.schema([*own, *partitions.schema])
         return _OpenFiles(parts, partitions, opened)
-
-    def _require_no_key_among(self, given: Collection[str], keys: Sequence[str]) -> None:
-        for name in given:
-            if name in keys:
-                raise PlanError(
-                    f"dtype: {name!r} is a key of the paths of {self.paths.label}, no column of the files",
-                    hint=f'pass hive={{{name!r}: "string"}}, with the type that you want.',
-                )
 
     def _written_keys(self, locations: Sequence[Location]) -> Mapping[str, pa.DataType]:
         """Return the types of keys that the directories' exports have noted, if they agree."""
@@ -160,9 +151,10 @@ class Files(Source):
 class _Parts:
     """The files, and how each is opened."""
 
-    def __init__(self, files: Files, locations: Sequence[Location], block_bytes: int) -> None:
+    def __init__(self, files: Files, locations: Sequence[Location], keys: Sequence[str], block_bytes: int) -> None:
         self.files = files
         self.locations = locations
+        self._keys = keys
         self._block_bytes = block_bytes
         self._identities: dict[int, str] = {}
         self._names: dict[int, str] = {}
@@ -230,6 +222,14 @@ class _Parts:
                 # Before it is read: a file that is replaced later is another one.
                 self._identities[part] = location.identity()
             return self.files.format.open(location, expected=expected, block_bytes=self._block_bytes)
+        except ColumnNotFoundError as error:
+            if error.column in self._keys and error.column in self.files.format.given_types:
+                given = self.files.paths.label
+                raise PlanError(
+                    f"dtype: {error.column!r} is a key of the paths of {given}, no column of the files",
+                    hint=f'pass hive={{{error.column!r}: "string"}}, with the type that you want.',
+                ) from error
+            raise error.locate(source=location.label, part=part) from error.__cause__
         except StreamError as error:
             raise error.locate(source=location.label, part=part) from error.__cause__
 

@@ -69,6 +69,13 @@ def test_a_dtype_for_a_key_is_told_how_keys_are_given_types(tmp_path):
     assert rows == [{"n": "1", "code": "07"}, {"n": "2", "code": "08"}]
 
 
+def test_a_dtype_may_be_of_a_column_that_the_path_wins_over(tmp_path):
+    (tmp_path / "code=7").mkdir()
+    (tmp_path / "code=7" / "a.csv").write_text("code,n\n1,2\n")
+    rows = sf.read_csv(tmp_path, dtype={"code": "string", "n": "string"}).to_arrow().to_pylist()
+    assert rows == [{"n": "2", "code": 7}]
+
+
 def test_keys_that_differ_are_no_columns_unless_they_are_asked_for(tmp_path):
     put(tmp_path / "a=1" / "x.parquet", n=[1])
     put(tmp_path / "b=1" / "x.parquet", n=[1])
