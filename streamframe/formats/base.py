@@ -8,7 +8,7 @@ that reads and decoded in a pool; nothing in here starts a thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -46,9 +46,13 @@ class FileFormat(ABC):
         return False
 
     @property
-    def given_types(self) -> Collection[str]:
-        """Columns whose types the user gave."""
-        return ()
+    def given_types(self) -> Mapping[str, pa.DataType]:
+        """The types that the user gave, by column."""
+        return {}
+
+    def without_types(self, names: Collection[str]) -> Self:
+        """Return the same without the given types of these columns, which come from elsewhere."""
+        return self
 
     @property
     def schema_of_nothing(self) -> pa.Schema | None:

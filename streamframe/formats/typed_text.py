@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pyarrow as pa
 
@@ -51,8 +52,12 @@ class TypedText(FileFormat):
         return self.on_widen == "string"
 
     @property
-    def given_types(self) -> Collection[str]:
+    def given_types(self) -> Mapping[str, pa.DataType]:
         return dict(self.dtype)
+
+    def without_types(self, names: Collection[str]) -> Self:
+        kept = tuple((name, kind) for name, kind in self.given_types.items() if name not in names)
+        return self if len(kept) == len(self.dtype) else dataclasses.replace(self, dtype=kept)
 
     def survey(self, location: Location, *, block_bytes: int) -> pa.Schema:
         opened = self._opened(location, None, block_bytes, surveyed=True)

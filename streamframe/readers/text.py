@@ -57,7 +57,8 @@ def read_csv(
     columns
         Only these, in this order; others are not converted.
     dtype
-        Types by column: ``{"zip": "string"}``, in pandas', numpy's, Arrow's or Python's words.
+        Types by column: ``{"zip": "string"}``, in pandas', numpy's, Arrow's or Python's words; by key as well, where
+        keys of paths become columns.
         Default: found in a sample, then frozen; a whole number that would lose digits among floats then cannot be
         read, and ``"float64"`` rounds it. A time without a zone is not read as a type that has one, nor the
         other way round: the error says what to do.
@@ -117,7 +118,7 @@ def read_csv(
         is a number, and ``zip=01234``, a code of more than two digits with a zero in front, is text. None:
         those below a directory or glob that was given, where all paths have the same keys. True: those
         of the whole path, and other keys are an error. ``{"zip": "string"}``: True, with types for
-        some. A filter on such columns spares the files that cannot match.
+        some, whatever `dtype` says. A filter on such columns spares the files that cannot match.
     storage_options
         What fsspec takes for the scheme: ``{"headers": {...}}`` for http, say. For http(s) also
         ``retries`` (5: attempts in a row without a new byte before giving up; 0 turns resuming
@@ -215,10 +216,10 @@ def read_ndjson(
         Only these, in this order; others are not converted, and fields that are new are left out.
     dtype
         Types by column: ``{"time": "timestamp[us]"}``, in pandas', numpy's, Arrow's or Python's
-        words. Default: found in a sample, then frozen. ``"string"`` takes any value: what is not
-        text is its JSON text, with all its digits; blocks with objects or arrays in it are read some
-        40 times slower. A column that the sample does not have is added. Of types found in a sample, a whole number
-        that would lose digits among floats is an error; ``"float64"`` rounds it.
+        words; by key as well, where keys of paths become columns. Default: found in a sample, then frozen.
+        ``"string"`` takes any value: what is not text is its JSON text, with all its digits; blocks with objects or
+        arrays in it are read some 40 times slower. A column that the sample does not have is added. Of types found in
+        a sample, a whole number that would lose digits among floats is an error; ``"float64"`` rounds it.
     encoding
         Any that Python knows, as in `read_csv`. UTF-8 is the fastest: it is not transcoded.
     compression

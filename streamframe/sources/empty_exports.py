@@ -24,6 +24,10 @@ def columns_of_no_rows(paths: Paths, file_format: FileFormat, hive: Hive) -> tup
     if told is None or told.format != file_format.name:
         written = "" if told is None else f"; an export of {told.format} without rows has made it"
         raise SourceError(f"the directory {directory.label} holds no file{written}", source=directory.label)
-    own = [field for field in told.schema if field.name not in told.keys]
-    keys = keys_of_no_files({key: told.schema.field(key).type for key in told.keys}, hive)
-    return file_format.schema_of_nothing or pa.schema(own), keys
+    given = file_format.given_types
+    keys = keys_of_no_files({key: told.schema.field(key).type for key in told.keys}, hive, given)
+    types = {field.name: given.get(field.name, field.type) for field in told.schema if field.name not in told.keys}
+    # The options may tell of columns that nobody has written.
+    for field in file_format.without_types(keys.names).schema_of_nothing or ():
+        types[field.name] = field.type
+    return pa.schema(list(types.items())), keys

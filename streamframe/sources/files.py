@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
-from streamframe.errors import ColumnNotFoundError, EmptyFileError, PlanError, StreamError
+from streamframe.errors import EmptyFileError, PlanError, StreamError
 from streamframe.expr import Expr
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.io.location import Location
@@ -101,13 +101,14 @@ class Files(Source):
         frozen = self.frozen
         known = None if frozen.partitions is None else frozen.partitions.schema
         if locations:
-            partitions = partition_values(locations, self.hive, known, lambda: self._written_keys(locations))
+            given = self.format.given_types
+            partitions = partition_values(locations, self.hive, known, lambda: self._written_keys(locations), given)
         else:
             partitions = self._keys_of_no_files()
-        parts = _Parts(self, locations, partitions.schema.names, context.block_bytes)
+        parts = _Parts(self, locations, self.format.without_types(partitions.schema.names), context.block_bytes)
         opened: dict[int, OpenFile] = {}
         if frozen.sampled is None and self.schema_over != "first":
-            frozen.sampled = schema_over(self.schema_over, self.format, locations, frozen.surveys, context.block_bytes)
+            frozen.sampled = schema_over(self.schema_over, parts.format, locations, frozen.surveys, context.block_bytes)
         if frozen.sampled is None:
             opened = parts.first_with_rows()
             frozen.sampled = next(iter(opened.values())).schema
@@ -151,10 +152,11 @@ class Files(Source):
 class _Parts:
     """The files, and how each is opened."""
 
-    def __init__(self, files: Files, locations: Sequence[Location], keys: Sequence[str], block_bytes: int) -> None:
+    def __init__(self, files: Files, locations: Sequence[Location], file_format: FileFormat, block_bytes: int) -> None:
         self.files = files
         self.locations = locations
-        self._keys = keys
+        # That of the files, with no type of a key.
+        self.format = file_format
         self._block_bytes = block_bytes
         self._identities: dict[int, str] = {}
         self._names: dict[int, str] = {}
@@ -187,7 +189,7 @@ class _Parts:
                 return {part: self.open(part)}
             except EmptyFileError as error:
                 empty = empty or error
-        told = self.files.format.schema_of_nothing
+        told = self.format.schema_of_nothing
         if told is not None:
             return {0: self._opened(0, told)}
         if empty is not None and len(self.locations) > 1:
@@ -202,7 +204,7 @@ class _Parts:
     def widened(self, schema: pa.Schema, context: RunContext) -> pa.Schema:
         """Read all files, and return the schema with text for the columns in which a value does not fit its type."""
         for part, location in enumerate(self.locations):
-            given = self.files.format.given_types
+            given = self.format.given_types
             names = frozenset(one.name for one in schema if one.name not in given and not is_text(one.type))
             if not names:
                 break
@@ -221,20 +223,12 @@ class _Parts:
             if location.identity_is_cheap:
                 # Before it is read: a file that is replaced later is another one.
                 self._identities[part] = location.identity()
-            return self.files.format.open(location, expected=expected, block_bytes=self._block_bytes)
-        except ColumnNotFoundError as error:
-            if error.column in self._keys and error.column in self.files.format.given_types:
-                given = self.files.paths.label
-                raise PlanError(
-                    f"dtype: {error.column!r} is a key of the paths of {given}, no column of the files",
-                    hint=f'pass hive={{{error.column!r}: "string"}}, with the type that you want.',
-                ) from error
-            raise error.locate(source=location.label, part=part) from error.__cause__
+            return self.format.open(location, expected=expected, block_bytes=self._block_bytes)
         except StreamError as error:
             raise error.locate(source=location.label, part=part) from error.__cause__
 
     def _expected(self, part: int, schema: pa.Schema | None) -> pa.Schema | None:
-        frozen, file_format = self.files.frozen, self.files.format
+        frozen, file_format = self.files.frozen, self.format
         if schema is None or self.files.schema_over == "first":
             return schema
         location = self.locations[part]

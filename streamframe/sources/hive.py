@@ -38,7 +38,8 @@ def partition_values(
     locations: Sequence[Location],
     hive: Hive,
     known: pa.Schema | None,
-    written: Callable[[], Mapping[str, pa.DataType]] = dict,
+    written: Callable[[], Mapping[str, pa.DataType]],
+    given: Mapping[str, pa.DataType],
 ) -> pa.RecordBatch:
     """Return the typed keys of the paths, one row for each file; without columns if there are none.
 
@@ -53,6 +54,8 @@ def partition_values(
         The types of the keys, once they were found.
     written
         Asks with which types the keys were written; called where there are keys whose types are not known.
+    given
+        The types that the user gave to columns, of which some may be keys; those in `hive` come before them.
 
     Raises
     ------
@@ -72,26 +75,21 @@ def partition_values(
                 hint="read such files apart, or pass hive=False to take no columns from the paths.",
             )
     rows = [dict(pairs) for pairs in found]
-    if known is not None:
-        schema = known
-    else:
-        told = {name: kind for name, kind in written().items() if name in first} if first else {}
-        schema = _typed(first, rows, {**told, **(dict(hive) if isinstance(hive, tuple) else {})})
-    if known is not None and set(first) != set(known.names):
+    if known is None:
+        known = _typed(first, rows, written() if first else {}, given, hive)
+    elif set(first) != set(known.names):
         raise SchemaError(
             f"the paths have the keys {', '.join(first) or '(none)'} now, and had {', '.join(known.names) or '(none)'}",
             source=locations[0].label,
             hint="call the reader again.",
         )
-    columns = [_column(field, [row[field.name] for row in rows], locations) for field in schema]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    columns = [_column(field, [row[field.name] for row in rows], locations) for field in known]
+    return pa.RecordBatch.from_arrays(columns, schema=known)
 
 
-def keys_of_no_files(types: Mapping[str, pa.DataType], hive: Hive) -> pa.Schema:
-    """Return the keys that paths would have, where these are the types of those that were written."""
-    if hive is False:
-        return NO_KEYS
-    return _typed(dict.fromkeys(types), [], {**types, **(dict(hive) if isinstance(hive, tuple) else {})})
+def keys_of_no_files(written: Mapping[str, pa.DataType], hive: Hive, given: Mapping[str, pa.DataType]) -> pa.Schema:
+    """Return the keys that paths would have, if they were written as these types; `given` as for files."""
+    return NO_KEYS if hive is False else _typed(dict.fromkeys(written), [], written, given, hive)
 
 
 def _keys(folders: Sequence[str]) -> list[tuple[str, str | None]]:
@@ -104,13 +102,21 @@ def _keys(folders: Sequence[str]) -> list[tuple[str, str | None]]:
     return [(unquote(name), None if value == NULL_KEY else unquote(value)) for name, value in pairs]
 
 
-def _typed(first: Keys, rows: Sequence[Keys], given: Mapping[str, pa.DataType]) -> pa.Schema:
-    for name in given:
+def _typed(
+    first: Keys,
+    rows: Sequence[Keys],
+    written: Mapping[str, pa.DataType],
+    given: Mapping[str, pa.DataType],
+    hive: Hive,
+) -> pa.Schema:
+    asked = dict(hive) if isinstance(hive, tuple) else {}
+    for name in asked:
         if name not in first:
             raise SchemaError(
                 f"hive: {name!r} is no key of the paths; those are: {', '.join(first) or '(none)'}", column=name
             )
-    return pa.schema([(name, given.get(name) or _type_of([row[name] for row in rows])) for name in first])
+    known = {**written, **given, **asked}
+    return pa.schema([(name, known.get(name) or _type_of([row[name] for row in rows])) for name in first])
 
 
 def _type_of(values: Sequence[str | None]) -> pa.DataType:

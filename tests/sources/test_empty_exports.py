@@ -50,6 +50,14 @@ def test_keys_are_what_the_reader_wants_them_to_be(none, tmp_path, hive, columns
         sf.read_parquet(tmp_path / "out", hive={"day": "string"}).count()
 
 
+@pytest.mark.parametrize("verb", ["to_csv", "to_ndjson"])
+def test_dtype_gives_their_types_as_where_there_are_rows(none, tmp_path, verb):
+    getattr(none, verb)(tmp_path / "out", partition_by="late")
+    schema = VERBS[verb](tmp_path / "out", dtype={"id": "string", "late": "string"}).schema
+    assert schema.names == ["id", "carrier", "fare", "late"]
+    assert [schema.field(name).type for name in ("id", "fare", "late")] == [pa.string(), pa.float64(), pa.string()]
+
+
 def test_a_store_has_them_too(none):
     MemoryFileSystem.store.clear()
     none.to_parquet("memory://none/out/", partition_by="late")

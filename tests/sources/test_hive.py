@@ -59,21 +59,62 @@ def test_types_of_keys_can_be_given(tmp_path):
         sf.read_parquet(tmp_path, hive={"zip": "int64"}).count()
 
 
-def test_a_dtype_for_a_key_is_told_how_keys_are_given_types(tmp_path):
-    sf.from_arrow({"code": ["07", "08"], "n": [1, 2]}).to_csv(tmp_path, partition_by="code")
+@pytest.mark.parametrize("suffix", ["csv", "ndjson"])
+@pytest.mark.parametrize("schema", ["first", "union", "strict"])
+def test_dtype_gives_types_to_keys_as_to_columns(tmp_path, suffix, schema):
+    read = {"csv": sf.read_csv, "ndjson": sf.read_ndjson}[suffix]
+    codes = sf.from_arrow({"code": ["07", "08"], "n": [1, 2]})
+    getattr(codes, f"to_{suffix}")(tmp_path, partition_by="code")
     (tmp_path / "_streamframe.json").unlink()
-    with pytest.raises(sf.PlanError, match="'code' is a key of the paths") as caught:
-        sf.read_csv(tmp_path, dtype={"code": "string"}).to_arrow()
-    assert "hive={'code': \"string\"}" in str(caught.value)
-    rows = sf.read_csv(tmp_path, hive={"code": "string"}, dtype={"n": "string"}).to_arrow().to_pylist()
-    assert rows == [{"n": "1", "code": "07"}, {"n": "2", "code": "08"}]
+    frame = read(tmp_path, dtype={"code": "string", "n": "string"}, schema=schema)
+    assert rows(frame) == [{"n": "1", "code": "07"}, {"n": "2", "code": "08"}]
+    assert rows(frame.filter(sf.col("code") == "08")) == [{"n": "2", "code": "08"}]
+    assert rows(read(tmp_path, dtype={"code": "string"}, hive={"code": "int8"}, schema=schema).select("code")) == [
+        {"code": 7},
+        {"code": 8},
+    ]
+    with pytest.raises(sf.SchemaError, match=r"'code' is '07' in the path of .*, which is no bool"):
+        read(tmp_path, dtype={"code": "bool"}, schema=schema).count()
 
 
-def test_a_dtype_may_be_of_a_column_that_the_path_wins_over(tmp_path):
+def test_a_dtype_for_a_name_in_paths_that_are_no_columns_is_refused(tmp_path):
     (tmp_path / "code=7").mkdir()
-    (tmp_path / "code=7" / "a.csv").write_text("code,n\n1,2\n")
-    rows = sf.read_csv(tmp_path, dtype={"code": "string", "n": "string"}).to_arrow().to_pylist()
-    assert rows == [{"n": "2", "code": 7}]
+    (tmp_path / "code=7" / "a.csv").write_text("n\n2\n")
+    with pytest.raises(sf.ColumnNotFoundError, match="code"):
+        sf.read_csv(tmp_path, dtype={"code": "string"}, hive=False).count()
+
+
+def test_dtype_is_of_the_key_where_the_files_have_such_a_column_too(tmp_path):
+    (tmp_path / "code=7").mkdir()
+    (tmp_path / "code=7" / "a.csv").write_text("code,n\nx,2\n")
+    assert rows(sf.read_csv(tmp_path, dtype={"code": "string", "n": "string"})) == [{"n": "2", "code": "7"}]
+    assert rows(sf.read_csv(tmp_path, dtype={"code": "float64"})) == [{"n": 2, "code": 7.0}]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ndjson"])
+@pytest.mark.parametrize("noted", [True, False])
+@pytest.mark.parametrize("empty", [True, False])
+def test_what_infer_schema_says_of_a_directory_can_be_pasted_as_dtype(tmp_path, suffix, noted, empty):
+    read = {"csv": sf.read_csv, "ndjson": sf.read_ndjson}[suffix]
+    table = pa.table(
+        {
+            "n": [1, 2],
+            "day": [datetime.date(2024, 1, 31), None],
+            "code": ["07", "x"],
+            "flag": [True, False],
+            "at": pa.array([1_700_000_000_000_000, None], pa.timestamp("us", "UTC")),
+        }
+    )
+    frame = sf.from_arrow(table.slice(0, 0) if empty else table)
+    getattr(frame, f"to_{suffix}")(tmp_path, partition_by=["day", "code", "flag", "at"])
+    if not noted and not empty:
+        (tmp_path / "_streamframe.json").unlink()
+    told = sf.infer_schema(tmp_path, format=suffix)
+    assert list(told) == table.column_names
+    pasted = read(tmp_path, dtype=told)
+    assert pasted.schema == read(tmp_path).schema
+    assert rows(pasted) == rows(read(tmp_path))
+    assert pasted.count() == frame.count()
 
 
 def test_keys_that_differ_are_no_columns_unless_they_are_asked_for(tmp_path):
