@@ -43,6 +43,18 @@ def test_the_suffix_or_the_format_tells_and_options_are_those_of_the_reader(tmp_
         sf.infer_schema(tmp_path / "text", format="cvs")
 
 
+def test_of_a_directory_the_suffixes_of_its_files_tell(tmp_path):
+    sf.from_arrow({"zip": ["x", "y"], "year": [2023, 2024]}).to_csv(tmp_path / "a", partition_by="year")
+    found = sf.infer_schema(tmp_path / "a")
+    assert found == {"zip": "string", "year": "int64"}
+    assert sf.read_csv(tmp_path / "a", dtype=found).schema == sf.read_csv(tmp_path / "a").schema
+    (tmp_path / "a" / "read.me").write_text("beside them")
+    assert sf.infer_schema(tmp_path / "a") == found
+    (tmp_path / "a" / "b.tsv").write_text("x\n")
+    with pytest.raises(sf.PlanError, match="no suffix that tells a format"):
+        sf.infer_schema(tmp_path / "a")
+
+
 @pytest.mark.parametrize(
     ("named", "dtype"),
     [

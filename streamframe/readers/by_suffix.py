@@ -83,7 +83,8 @@ def infer_schema(path: Any, *, format: str | None = None, **options: Any) -> dic
     path
         What the readers take.
     format
-        ``"csv"``, ``"ndjson"``, ``"parquet"``, ``"ipc"``, ``"orc"`` or ``"lines"``. Default: the suffix tells.
+        ``"csv"``, ``"ndjson"``, ``"parquet"``, ``"ipc"``, ``"orc"`` or ``"lines"``. Default: the suffix tells; of a
+        directory, the suffixes of its files.
     **options
         Those of the format's reader, such as ``sep=`` or ``schema="union"``.
 
@@ -109,7 +110,7 @@ def infer_schema(path: Any, *, format: str | None = None, **options: Any) -> dic
         "lines": read_lines,
     }
     if format is None:
-        found = _format_of(paths(path, options.get("storage_options")))
+        found = _format_within(paths(path, options.get("storage_options")))
         format = found.name
         if isinstance(found, CsvFormat):
             options = {"sep": found.sep, **options}
@@ -117,6 +118,14 @@ def infer_schema(path: Any, *, format: str | None = None, **options: Any) -> dic
         raise PlanError(f"format needs one of {', '.join(readers)}, got {format!r}", hint=did_you_mean(format, readers))
     frame: StreamFrame = readers[format](path, **options)
     return {field.name: dtype_name(field.type) for field in frame.schema}
+
+
+def _format_within(given: Paths) -> FileFormat:
+    if given.suffix not in _SUFFIXES:
+        makes = {_SUFFIXES[one.format_suffix] for one in given.expand() if one.format_suffix in _SUFFIXES}
+        if len(makes) == 1:
+            return makes.pop()()
+    return _format_of(given)
 
 
 def _format_of(given: Paths) -> FileFormat:
