@@ -6,46 +6,39 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
-from streamframe.formats.base import FileFormat, OpenFile
-from streamframe.formats.rejects import Errors, OnWiden, checked_errors, checked_on_widen
+from streamframe.formats.base import OpenFile
+from streamframe.formats.encoded_text import EncodedText
+from streamframe.formats.rejects import OnWiden, checked_on_widen
 
 if TYPE_CHECKING:
     from streamframe.io.location import Location
 
 
 @dataclass(frozen=True)
-class TypedText(FileFormat):
+class TypedText(EncodedText):
     """A text format with columns.
 
     Parameters
     ----------
     dtype
         Types of some columns, by name. Kept as pairs.
-    errors
-        What a record does that cannot be read.
     on_widen
         What a type does that was found in a sample and does not fit a later value: ``"raise"``, the value
         cannot be read; ``"string"``, the whole file is looked at before the first row, and such columns are text.
+    errors, encoding, compression, max_record_bytes, max_decompression_ratio
+        See `EncodedText`.
     """
 
-    text: ClassVar[bool] = True
-    located: ClassVar[bool] = True
-
     dtype: Mapping[str, Any] | tuple[tuple[str, pa.DataType], ...] = ()
-    errors: Errors = "raise"
     on_widen: OnWiden = "raise"
 
     def __post_init__(self) -> None:
-        checked_errors(self.errors)
+        super().__post_init__()
         checked_on_widen(self.on_widen)
-
-    @property
-    def quarantines(self) -> bool:
-        return self.errors == "quarantine"
 
     @property
     def widens(self) -> bool:

@@ -17,11 +17,8 @@ from streamframe.formats.csv.header import read_names
 from streamframe.formats.csv.inference import infer_schema
 from streamframe.formats.csv.records import CsvRecords
 from streamframe.formats.csv.spelling import Spelling
-from streamframe.formats.sniffing import BOM, peek
-from streamframe.formats.text_blocks import OpenText
+from streamframe.formats.sniffing import peek
 from streamframe.formats.typed_text import TypedText
-from streamframe.io.compression import checked_compression
-from streamframe.io.expansion import Expansion, checked_ratio
 from streamframe.io.transcode import checked_encoding
 from streamframe.plan.arguments import checked_dtypes
 
@@ -51,27 +48,18 @@ class CsvFormat(TypedText):
     na_values
         What spells a null, besides the spellings that pandas knows; but ``None`` and ``<NA>`` do not
         by themselves, since a town is called None. Nothing in quotes is null.
-    encoding
-        What the text is written in.
     skip_rows
         Lines to pass over at the start, whatever is in them.
     comment
         A line that starts with this character is passed over, up to its end; within a line it
         means nothing. A quoted field may hold such a line.
-    compression
-        ``"infer"`` goes by the suffix, None reads the bytes as they are.
     errors
-        What a record does that cannot be read: ``"raise"``; ``"null"``, its values that cannot be read
-        become null; ``"skip"`` or ``"quarantine"``, it is left out. One of too few or too many fields
-        has no values to keep. Only columns that are wanted are looked at.
+        As in `EncodedText`. A record of too few or too many fields has no values to keep. Only columns that are
+        wanted are looked at.
     decimal, thousands, date_format
         How numbers and times are written: see `Spelling`.
-    max_record_bytes
-        The longest record that is held; None for 64 MiB.
-    max_decompression_ratio
-        How many bytes may come out for each compressed one; None for the default: see `Expansion`.
-    on_widen
-        See `TypedText`.
+    encoding, compression, max_record_bytes, max_decompression_ratio, on_widen
+        See `EncodedText` and `TypedText`.
 
     Raises
     ------
@@ -88,12 +76,8 @@ class CsvFormat(TypedText):
     quotechar: str | None = '"'
     escapechar: str | None = None
     na_values: str | float | Iterable[str | float] | None = ()
-    encoding: str = "utf-8"
     skip_rows: int = 0
     comment: str | None = None
-    compression: str | None = "infer"
-    max_record_bytes: int | None = None
-    max_decompression_ratio: float | None = None
     decimal: str = "."
     thousands: str | None = None
     date_format: str | None = None
@@ -109,9 +93,6 @@ class CsvFormat(TypedText):
         # numpy's integers count as well.
         if isinstance(self.skip_rows, bool) or not hasattr(self.skip_rows, "__index__") or self.skip_rows < 0:
             raise PlanError(f"skip_rows needs a number of lines >= 0, got {self.skip_rows!r}")
-        checked_encoding(self.encoding)
-        checked_compression(self.compression)
-        object.__setattr__(self, "max_decompression_ratio", checked_ratio(self.max_decompression_ratio))
         # Frozen and hashable from here on, whatever the caller passed.
         object.__setattr__(self, "dtype", tuple(sorted(checked_dtypes(self.dtype, _require_readable))))
         object.__setattr__(self, "names", _checked_names(self.names))
@@ -140,28 +121,14 @@ class CsvFormat(TypedText):
         self, location: Location, expected: pa.Schema | None, block_bytes: int, *, surveyed: bool = False
     ) -> OpenFile:
         dialect = Dialect(self.sep, self.quotechar, self.escapechar, self.comment)
-        stream = location.open_stream(
-            compression=self.compression,
-            encoding=self.encoding,
-            lenient=self.errors != "raise",
-            expansion=Expansion.of(self.max_decompression_ratio),
-        )
-        records = CsvRecords(stream, dialect, block_bytes=block_bytes)
-        records.allow_records_of(self.max_record_bytes)
-        opened = OpenText(records)
-        try:
-            opened.decoding = self._looked_at(records, dialect, expected, surveyed=surveyed)
-        except BaseException:
-            opened.close()
-            raise
-        return opened
+        records = CsvRecords(self._stream(location), dialect, block_bytes=block_bytes)
+        return self._opened_text(records, lambda: self._looked_at(records, dialect, expected, surveyed=surveyed))
 
     def _looked_at(
         self, records: CsvRecords, dialect: Dialect, expected: pa.Schema | None, *, surveyed: bool
     ) -> Decoding:
         types: dict[str, pa.DataType] = dict(self.dtype)
         spelling, encoding = self._spelling, checked_encoding(self.encoding)
-        records.skip(BOM)
         for _ in range(self.skip_rows):
             records.skip_line()
         lenient = self.errors != "raise"

@@ -16,11 +16,8 @@ from streamframe.formats.ndjson.inference import infer_schema, whole_elements, w
 from streamframe.formats.ndjson.locating import Unit, refused
 from streamframe.formats.ndjson.parsing import require_readable
 from streamframe.formats.ndjson.records import JsonLines
-from streamframe.formats.sniffing import BOM, peek
-from streamframe.formats.text_blocks import OpenText
+from streamframe.formats.sniffing import peek
 from streamframe.formats.typed_text import TypedText
-from streamframe.io.compression import checked_compression
-from streamframe.io.expansion import Expansion, checked_ratio
 from streamframe.io.transcode import checked_encoding
 from streamframe.plan.arguments import checked_dtypes
 from streamframe.schema import is_text
@@ -47,22 +44,12 @@ class NdjsonFormat(TypedText):
         Types of some columns, by name: what `streamframe.schema.parse_dtype` reads. A column of
         ``"string"`` takes any value: what is not text is its JSON text. One that the sample does
         not have is added.
-    encoding
-        What the text is written in.
-    compression
-        ``"infer"`` goes by the suffix, None reads the bytes as they are.
     errors
-        What a record does that cannot be read: ``"raise"``; ``"null"``, its values that cannot be read
-        become null; ``"skip"`` or ``"quarantine"``, it is left out. A line that is no object of known
-        fields has no values to keep.
+        As in `EncodedText`. A line that is no object of known fields has no values to keep.
     chosen
         The user names the columns to read, so that a field which is new may be left out.
-    max_record_bytes
-        The longest record that is held; None for 64 MiB.
-    max_decompression_ratio
-        How many bytes may come out for each compressed one; None for the default: see `Expansion`.
-    on_widen
-        See `TypedText`.
+    encoding, compression, max_record_bytes, max_decompression_ratio, on_widen
+        See `EncodedText` and `TypedText`.
 
     Raises
     ------
@@ -73,17 +60,10 @@ class NdjsonFormat(TypedText):
     name: ClassVar[str] = "ndjson"
     suffixes: ClassVar[tuple[str, ...]] = (".ndjson", ".jsonl")
 
-    encoding: str = "utf-8"
-    compression: str | None = "infer"
-    max_record_bytes: int | None = None
-    max_decompression_ratio: float | None = None
     chosen: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checked_encoding(self.encoding)
-        checked_compression(self.compression)
-        object.__setattr__(self, "max_decompression_ratio", checked_ratio(self.max_decompression_ratio))
         # Frozen and hashable from here on, whatever the caller passed.
         object.__setattr__(self, "dtype", checked_dtypes(self.dtype, require_readable))
 
@@ -98,39 +78,23 @@ class NdjsonFormat(TypedText):
     def _opened(
         self, location: Location, expected: pa.Schema | None, block_bytes: int, *, surveyed: bool = False
     ) -> OpenFile:
-        stream = location.open_stream(
-            compression=self.compression,
-            encoding=self.encoding,
-            lenient=self.errors != "raise",
-            expansion=Expansion.of(self.max_decompression_ratio),
-        )
-        try:
-            stream = as_lines(with_newlines(stream))
-        except BaseException:
-            stream.close()
-            raise
-        records = JsonLines(stream, block_bytes=block_bytes)
-        records.allow_records_of(self.max_record_bytes)
-        opened = OpenText(records)
-        try:
-            records.skip(BOM)
-            schema = self._inferred(records, surveyed=surveyed) if expected is None else expected
-        except BaseException:
-            opened.close()
-            raise
+        records = JsonLines(self._stream(location, with_newlines, as_lines), block_bytes=block_bytes)
+        return self._opened_text(records, lambda: self._looked_at(records, expected, surveyed=surveyed))
+
+    def _looked_at(self, records: JsonLines, expected: pa.Schema | None, *, surveyed: bool) -> Decoding:
+        schema = self._inferred(records, surveyed=surveyed) if expected is None else expected
         types = {field.name: field.type for field in schema} if self.widens else dict(self.dtype)
         text = frozenset(name for name, kind in types.items() if is_text(kind))
-        opened.decoding = Decoding(
+        return Decoding(
             schema,
             schema,
             text,
             self.chosen,
             self.errors,
             checked_encoding(self.encoding),
-            _unit(stream),
+            _unit(records.stream),
             frozenset(schema.names) - dict(self.dtype).keys(),
         )
-        return opened
 
     def _inferred(self, records: JsonLines, *, surveyed: bool) -> pa.Schema:
         records.skip_whitespace()
