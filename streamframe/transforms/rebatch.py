@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import pyarrow as pa
 
 from streamframe.batch import Marked, compacted, held_bytes
 from streamframe.plan.context import RunContext
-from streamframe.plan.node import Columns, Rows, Transform
+from streamframe.plan.node import Rows
+from streamframe.transforms.ordered import Ordered
 
 
 @dataclass(frozen=True, eq=False)
-class Rebatch(Transform):
+class Rebatch(Ordered):
     """Batches of exactly `batch_rows` rows (the last may have fewer), or of about `batch_bytes`.
 
     With `copied`, nobody else holds the buffers of a batch: whoever gets it may write into them.
@@ -28,19 +29,6 @@ class Rebatch(Transform):
     batch_bytes: int | None
     copied: bool = False
     rows: ClassVar[Rows] = "same"
-
-    @property
-    def resumable(self) -> bool:
-        return True
-
-    def produces(self, *schemas: pa.Schema) -> pa.Schema:
-        return schemas[0]
-
-    def carrying(self, column: str) -> Self:
-        return self
-
-    def needs(self, columns: Columns, schema: pa.Schema | None) -> Columns:
-        return columns
 
     def rows_wanted(self, limit: int | None) -> int | None:
         return limit

@@ -9,40 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
-import pyarrow as pa
 
 from streamframe.batch import Marked
 from streamframe.plain_values import plain_array
 from streamframe.plan.context import RunContext
-from streamframe.plan.node import Columns, Rows, Transform
+from streamframe.plan.node import Rows
+from streamframe.transforms.ordered import Ordered
 
 # Philox makes so many numbers at each of its steps.
 _PER_STEP = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Sample(Transform):
+class Sample(Ordered):
     """Keep each row with the probability `fraction`."""
 
     fraction: float
     seed: int
     rows: ClassVar[Rows] = "subset"
-
-    @property
-    def resumable(self) -> bool:
-        return True
-
-    def produces(self, *schemas: pa.Schema) -> pa.Schema:
-        return schemas[0]
-
-    def needs(self, columns: Columns, schema: pa.Schema | None) -> Columns:
-        return columns
-
-    def carrying(self, column: str) -> Self:
-        return self
 
     def run(self, streams: Sequence[Iterator[Marked]], context: RunContext) -> Iterator[Marked]:
         (stream,) = streams

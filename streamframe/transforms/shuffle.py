@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +18,9 @@ from streamframe.batch import Marked, compacted, held_bytes
 from streamframe.errors import BudgetError
 from streamframe.plain_values import plain_array
 from streamframe.plan.context import RunContext
-from streamframe.plan.node import Columns, Rows, Transform
+from streamframe.plan.node import Rows
 from streamframe.plan.quantities import human_bytes
+from streamframe.transforms.ordered import Ordered
 
 # A window, the same in its new order, and what is read ahead beside them.
 _WINDOWS_PER_BUDGET = 3
@@ -28,25 +29,12 @@ _ROW_BITS = 40
 
 
 @dataclass(frozen=True, eq=False)
-class Shuffle(Transform):
+class Shuffle(Ordered):
     """Change the order of the rows within each window of `buffer_rows`."""
 
     buffer_rows: int
     seed: int
     rows: ClassVar[Rows] = "same"
-
-    @property
-    def resumable(self) -> bool:
-        return True
-
-    def produces(self, *schemas: pa.Schema) -> pa.Schema:
-        return schemas[0]
-
-    def needs(self, columns: Columns, schema: pa.Schema | None) -> Columns:
-        return columns
-
-    def carrying(self, column: str) -> Self:
-        return self
 
     def run(self, streams: Sequence[Iterator[Marked]], context: RunContext) -> Iterator[Marked]:
         (stream,) = streams

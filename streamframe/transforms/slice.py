@@ -7,35 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
-
-import pyarrow as pa
+from typing import ClassVar
 
 from streamframe.batch import Marked, compacted
 from streamframe.plan.context import RunContext
-from streamframe.plan.node import Columns, Rows, Transform
+from streamframe.plan.node import Rows
+from streamframe.transforms.ordered import Ordered
 
 
 @dataclass(frozen=True, eq=False)
-class Slice(Transform):
+class Slice(Ordered):
     """Skip `offset` rows, then keep at most `length`; None keeps all that follow."""
 
     offset: int
     length: int | None
     rows: ClassVar[Rows] = "subset"
-
-    @property
-    def resumable(self) -> bool:
-        return True
-
-    def produces(self, *schemas: pa.Schema) -> pa.Schema:
-        return schemas[0]
-
-    def needs(self, columns: Columns, schema: pa.Schema | None) -> Columns:
-        return columns
-
-    def carrying(self, column: str) -> Self:
-        return self
 
     def rows_wanted(self, limit: int | None) -> int | None:
         length = min((n for n in (self.length, limit) if n is not None), default=None)
