@@ -17,9 +17,9 @@ from streamframe.engines.iteration import Iteration
 from streamframe.engines.local import optimized_plan, peek_schema
 from streamframe.errors import PlanError, did_you_mean
 from streamframe.exports import Exports
+from streamframe.exports.base import require_quarantine
 from streamframe.expr import Expr, as_column, as_expr
 from streamframe.expr.patterns import as_pattern
-from streamframe.file_exports import require_quarantine
 from streamframe.foreign import other_name
 from streamframe.grouped import GroupedFrame
 from streamframe.options import parse_bytes

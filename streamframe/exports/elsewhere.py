@@ -10,7 +10,7 @@ from streamframe.databases.base import IfExists, checked_table
 from streamframe.databases.targets import target
 from streamframe.engines.encoding import Encoded
 from streamframe.errors import PlanError
-from streamframe.file_exports import FileExports
+from streamframe.exports.base import Exporting
 from streamframe.formats.base import FileEncoding
 from streamframe.formats.csv import CsvEncoding
 from streamframe.formats.ipc import IpcEncoding
@@ -24,8 +24,8 @@ from streamframe.sinks.delta import Delta, DeltaMode
 from streamframe.sinks.table import Table
 
 
-class Exports(FileExports):
-    """The part of `StreamFrame` that writes."""
+class OtherExports(Exporting):
+    """The part of `StreamFrame` that writes to databases, to sinks of the user's own, and bytes to be sent."""
 
     __slots__ = ()
 
