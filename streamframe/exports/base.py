@@ -22,7 +22,6 @@ from streamframe.sinks.directory import Directory
 from streamframe.sinks.files import File
 from streamframe.sinks.layout import Layout
 from streamframe.sinks.rejects import RejectsAsText
-from streamframe.transforms.tee import Tee
 
 
 class Exporting:
@@ -51,8 +50,8 @@ class Exporting:
         return self._into(sink, beside)
 
     def _into(self, sink: Sink, beside: Sink | None = None) -> RunReport:
-        tees = [node.sink for node in in_reading_order(self._plan) if isinstance(node, Tee)]
-        require_apart([sink, *([] if beside is None else [beside]), *tees])
+        passed = [each for node in in_reading_order(self._plan) for each in node.sinks]
+        require_apart([sink, *([] if beside is None else [beside]), *passed])
         if isinstance(beside, File) and isinstance(beside.encoding, CsvEncoding):
             beside = RejectsAsText(beside)
         with ProgressLine(sink.describe(), current_options().progress) as line:

@@ -21,6 +21,7 @@ from streamframe.expr import Expr
 
 if TYPE_CHECKING:
     from streamframe.plan.context import RunContext
+    from streamframe.plan.sink import Sink
     from streamframe.plan.source import Source
 
 Rows = Literal["any", "subset", "same"]
@@ -68,6 +69,11 @@ class Node(ABC):
     def traceable(self) -> bool:
         """What `describe` returns says all that this step does; of a scan, the fingerprint of its source."""
         return self.resumable
+
+    @property
+    def sinks(self) -> tuple[Sink, ...]:
+        """Where the rows are written that pass here."""
+        return ()
 
     @property
     def predicate(self) -> Expr | None:

@@ -32,6 +32,10 @@ class Tee(Transform):
     def traceable(self) -> bool:
         return True
 
+    @property
+    def sinks(self) -> tuple[Sink, ...]:
+        return (self.sink,)
+
     def produces(self, *schemas: pa.Schema) -> pa.Schema:
         return schemas[0]
 
