@@ -87,7 +87,9 @@ class FileFormat(ABC):
         return pa.schema([schema.field(field.name) for field in found]) if self.text else found
 
     @abstractmethod
-    def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+    def open(
+        self, location: Location, *, expected: pa.Schema | None, block_bytes: int, like: OpenFile | None = None
+    ) -> OpenFile:
         """Open one file and read as much of it as it takes to know the schema.
 
         Parameters
@@ -99,6 +101,9 @@ class FileFormat(ABC):
             in another order in the file, and come out in the order of `expected`.
         block_bytes
             How many raw bytes a block may have, so that enough of them fit the budget.
+        like
+            One of the same format and `expected` schema that was opened before: what was found out for it need not be
+            found out again.
 
         Raises
         ------

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from streamframe.formats.base import FileFormat
+from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.records import Records
 from streamframe.formats.rejects import Errors, checked_errors
 from streamframe.formats.sniffing import BOM
@@ -79,13 +79,13 @@ class EncodedText(FileFormat):
             raise
         return stream
 
-    def _opened_text(self, records: Records, decoding: Callable[[], Decoding]) -> OpenText:
+    def _opened_text(self, records: Records, decoding: Callable[[], Decoding], like: OpenFile | None) -> OpenText:
         """Return these records as an open file; `decoding` may look at the first of them."""
         records.allow_records_of(self.max_record_bytes)
         opened = OpenText(records)
         try:
             records.skip(BOM)
-            opened.decoding = decoding()
+            opened.decode_by(decoding(), like)
         except BaseException:
             opened.close()
             raise

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamframe.errors import BudgetError, ResumeError
@@ -41,6 +42,25 @@ class Piece(NamedTuple):
     byte_offset: int
     # One record that does not end, at the end of the file.
     broken: bool = False
+
+
+def joined_lines(pieces: Sequence[Piece]) -> tuple[Piece, list[int]] | None:
+    """Return pieces of several files as one, and how many lines each of them has.
+
+    None where a carriage return may end a line: then there may be more records than lines.
+    """
+    joined = bytearray()
+    lines = []
+    for piece in pieces:
+        data, span = piece.data, (piece.start, piece.stop)
+        if data.find(b"\r", *span) >= 0 and data.count(b"\r", *span) != data.count(b"\r\n", *span):
+            return None
+        with memoryview(data) as view:
+            joined += view[piece.start : piece.stop]
+        last = b"" if joined.endswith(b"\n") else b"\n"
+        joined += last
+        lines.append(data.count(b"\n", *span) + len(last))
+    return Piece(joined, 0, len(joined), 0), lines
 
 
 class Records(ABC):

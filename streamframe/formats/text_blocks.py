@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
@@ -11,11 +11,11 @@ from streamframe.batch import Mark, held_bytes
 from streamframe.errors import DecodeError, SchemaError
 from streamframe.formats.base import OpenFile
 from streamframe.formats.late_values import unfit_columns
-from streamframe.formats.records import Piece, Records
+from streamframe.formats.records import Piece, Records, joined_lines
 from streamframe.formats.rejects import Errors, Salvaged
 from streamframe.plan.context import RunContext
 from streamframe.plan.report import Completeness
-from streamframe.plan.source import Block, BlockReader, Decoded, fact_column, fact_type
+from streamframe.plan.source import Block, BlockReader, Decoded, Joined, fact_column, fact_type
 from streamframe.schema import check_columns
 
 if TYPE_CHECKING:
@@ -74,18 +74,23 @@ class OpenText(OpenFile):
     def __init__(self, records: Records) -> None:
         self._records = records
         self._handed_over = False
+        # For fewer columns, by their names: of all files that are decoded alike.
+        self._narrowed: dict[tuple[str, ...], Decoding] = {}
+
+    def decode_by(self, decoding: Decoding, like: OpenFile | None = None) -> None:
+        """Set how records are decoded: as those of another file where that is the same: it knows its way."""
+        self.decoding = decoding
+        if isinstance(like, OpenText) and like.decoding == decoding:
+            self.decoding, self._narrowed = like.decoding, like._narrowed
 
     @property
     def schema(self) -> pa.Schema:
         return self.decoding.schema
 
     def read(self, scan: Scan, *, part: int) -> TextReader:
-        decoding = self.decoding
         place = fact_column("byte_offset")
         located = scan.columns is not None and place in scan.columns
-        if scan.columns is not None:
-            check_columns([name for name in scan.columns if name != place], decoding.schema)
-            decoding = decoding.narrowed(pa.schema([field for field in self.schema if field.name in scan.columns]))
+        decoding = self.decoding if scan.columns is None else self._of(scan.columns, place)
         if scan.limit is not None:
             self._records.limit_size(scan.limit * _BYTES_PER_WANTED_ROW)
         if scan.start is not None:
@@ -93,6 +98,13 @@ class OpenText(OpenFile):
         self._handed_over = True
         rows_before = scan.start.rows if scan.start else 0
         return TextReader(self._records, decoding, part=part, rows_before=rows_before, located=located)
+
+    def _of(self, columns: tuple[str, ...], place: str) -> Decoding:
+        if columns not in self._narrowed:
+            check_columns([name for name in columns if name != place], self.schema)
+            wanted = pa.schema([field for field in self.schema if field.name in columns])
+            self._narrowed[columns] = self.decoding.narrowed(wanted)
+        return self._narrowed[columns]
 
     def unfit_columns(self, names: Collection[str], context: RunContext) -> frozenset[str]:
         # What is taken cannot be given back.
@@ -148,6 +160,10 @@ class TextReader(BlockReader):
     def bytes_total(self) -> int | None:
         size = self._records.stream.size
         return None if size is None else size - self._records.passed_bytes
+
+    @property
+    def file_bytes(self) -> int | None:
+        return self._records.stream.size
 
     @property
     def bytes_again(self) -> int:
@@ -221,6 +237,22 @@ class TextBlock(Block):
         self._ratio.learn(piece.stop - piece.start, held_bytes(made.data))
         self._take_back(piece.data)
         return made
+
+    def decode_with(self, following: Sequence[Block]) -> Joined | None:
+        pieces = [
+            block._piece
+            for block in (self, *following)
+            if isinstance(block, TextBlock) and block._decoding is self._decoding and not block._located
+        ]
+        if len(pieces) <= len(following) or any(piece is None or piece.broken for piece in pieces):
+            return None
+        joined = joined_lines([piece for piece in pieces if piece is not None])
+        if joined is None:
+            return None
+        whole, lines = joined
+        data = self._decoding.batch(whole)
+        # Where each line has made a row, there is no empty one, and none that goes on in the next, or in another file.
+        return Joined(data, lines) if data.num_rows == sum(lines) else None
 
     def _decoded(self, piece: Piece) -> Decoded:
         if not piece.broken:

@@ -57,11 +57,19 @@ class TypedText(EncodedText):
         opened.close()
         return opened.schema
 
-    def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
-        return self._opened(location, expected, block_bytes)
+    def open(
+        self, location: Location, *, expected: pa.Schema | None, block_bytes: int, like: OpenFile | None = None
+    ) -> OpenFile:
+        return self._opened(location, expected, block_bytes, like)
 
     @abstractmethod
     def _opened(
-        self, location: Location, expected: pa.Schema | None, block_bytes: int, *, surveyed: bool = False
+        self,
+        location: Location,
+        expected: pa.Schema | None,
+        block_bytes: int,
+        like: OpenFile | None = None,
+        *,
+        surveyed: bool = False,
     ) -> OpenFile:
         """Open a file; one that is surveyed tells of its columns only what its own values tell."""

@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import PurePosixPath
 
 from streamframe.io.compression import Codec, DecompressedStream, codec_named, codec_of_suffix
 from streamframe.io.expansion import Expansion
@@ -45,7 +44,8 @@ class Location(ABC):
     @property
     def suffixes(self) -> tuple[str, ...]:
         """Format and compression suffix in lower case: ``(".csv", ".gz")``."""
-        return tuple(suffix.lower() for suffix in PurePosixPath(self.name).suffixes)
+        name = self.name.lower()
+        return () if name.endswith(".") else tuple(f".{suffix}" for suffix in name.lstrip(".").split(".")[1:])
 
     @property
     def format_suffix(self) -> str:

@@ -10,7 +10,7 @@ thread, I/O only) -> `Block.decode` (pool, computing only).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
@@ -170,6 +170,11 @@ class BlockReader(ABC):
         return None
 
     @property
+    def file_bytes(self) -> int | None:
+        """How large the file is that is read, as it is stored; None where nobody knows, or it is none."""
+        return None
+
+    @property
     def bytes_again(self) -> int:
         """Bytes before the start of the scan that had to be read all the same, decompressed."""
         return 0
@@ -221,11 +226,21 @@ class Decoded(NamedTuple):
     rejects: pa.RecordBatch | None = None
     # Values that could not be read, and are null instead.
     nulled: int = 0
+    # Where it is of several blocks: each of them, and what is to be known of it beside its rows.
+    each: tuple[tuple[Block, Decoded], ...] = ()
 
     @property
     def rejected(self) -> int:
         """How many records are missing, since they could not be read."""
         return 0 if self.places is None else self.records - len(self.places)
+
+
+class Joined(NamedTuple):
+    """What several blocks decode to, all of whose records could be read."""
+
+    data: pa.RecordBatch
+    # How many of the rows each block has.
+    rows: Sequence[int]
 
 
 class Block(ABC):
@@ -257,6 +272,13 @@ class Block(ABC):
         DecodeError
             With `row` counted from 1 at the start of this block; the engine adds the rows before.
         """
+
+    def decode_with(self, following: Sequence[Block]) -> Joined | None:
+        """Return the rows of this block and of those behind it, decoded as one; None if that cannot be.
+
+        Where it is none, or fails, nothing has happened, and each may be decoded by itself.
+        """
+        return None
 
     @abstractmethod
     def mark(self, rows: int) -> Mark:

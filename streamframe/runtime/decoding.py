@@ -92,9 +92,10 @@ class RowCounts:
 
     def mark_behind(self, block: Block, made: Decoded) -> Mark:
         """Count a block's records; return the mark behind it."""
-        self._rejected.add(made, self._rows[block.part])
-        self._rows[block.part] += made.records
-        mark, counted = block.mark(self._rows[block.part]), self._rejected
+        for one, its in made.each or ((block, made),):
+            self._rejected.add(its, self._rows[one.part])
+            self._rows[one.part] += its.records
+        mark, counted = one.mark(self._rows[one.part]), self._rejected
         if not (counted.records or counted.nulled):
             return mark
         return replace(mark, rejected=counted.records, nulled=counted.nulled)

@@ -163,9 +163,8 @@ class Prefetch:
     def _decode(self, block: Block) -> tuple[Block, Decoded, int]:
         charged = block.nbytes
         made = decoded(block, self._steps)
-        weight = held_bytes(made.data)
-        if made.rejects is not None:
-            weight += held_bytes(made.rejects)
+        rejects = [one.rejects for one in (made, *(one for _, one in made.each)) if one.rejects is not None]
+        weight = held_bytes(made.data) + sum(map(held_bytes, rejects))
         self._flow.adjust(weight - charged)
         return block, made, weight
 

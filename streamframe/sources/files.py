@@ -20,18 +20,16 @@ from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.io.location import Location
 from streamframe.io.locations import Paths
 from streamframe.io.written_keys import written_keys
-from streamframe.plain_values import plain_scalar
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Scan
 from streamframe.plan.source import BlockReader, OpenSource, Source, SourceFact, fact_column, fact_type
 from streamframe.schema import is_text
 from streamframe.sources.empty_exports import columns_of_no_rows
+from streamframe.sources.file_scan import FileScan
 from streamframe.sources.files_reader import FilesReader
-from streamframe.sources.fitting import Fit, fitted
 from streamframe.sources.hive import Hive, partition_values
 from streamframe.sources.pruning import matching_files
 from streamframe.sources.schemas import SchemaOver, Surveys, require_equal, require_within, schema_over, survey
-from streamframe.sources.starting import started
 from streamframe.sources.wrapped import RowsBefore
 
 if TYPE_CHECKING:
@@ -160,6 +158,12 @@ class _Parts:
         self._block_bytes = block_bytes
         self._identities: dict[int, str] = {}
         self._names: dict[int, str] = {}
+        self._latest: OpenFile | None = None
+
+    @property
+    def gathered_bytes(self) -> int:
+        """How much of small files may be decoded at once: nothing where one is waited for."""
+        return self._block_bytes // 4 if all(one.identity_is_cheap for one in self.locations) else 0
 
     def identity(self, part: int) -> str:
         """Return what a file was like when it was opened, or now if that takes a connection."""
@@ -223,7 +227,9 @@ class _Parts:
             if location.identity_is_cheap:
                 # Before it is read: a file that is replaced later is another one.
                 self._identities[part] = location.identity()
-            return self.format.open(location, expected=expected, block_bytes=self._block_bytes)
+            opened = self.format.open(location, expected=expected, block_bytes=self._block_bytes, like=self._latest)
+            self._latest = opened
+            return opened
         except StreamError as error:
             raise error.locate(source=location.label, part=part) from error.__cause__
 
@@ -261,8 +267,10 @@ class _OpenFiles(OpenSource):
         if not self._opened.keys() <= set(kept):
             self.close()
         rows = RowsBefore(scan.start)
-        readers = (lambda part=part: self._read(scan, part, rows) for part in kept)
-        return FilesReader(readers, rows, single=len(kept) == 1)
+        each = FileScan(scan, self.schema, self._partitions, rows)
+        readers = (lambda part=part: self._read(each, part) for part in kept)
+        gathered_bytes = 0 if scan.limit is not None or scan.dictionaries else self._parts.gathered_bytes
+        return FilesReader(readers, rows, single=len(kept) == 1, gathered_bytes=gathered_bytes)
 
     def identity(self, part: int) -> str:
         return self._parts.identity(part)
@@ -280,35 +288,6 @@ class _OpenFiles(OpenSource):
             return every
         return matching_files(self._partitions, self.schema.names, predicate)
 
-    def _read(self, scan: Scan, part: int, rows: RowsBefore) -> BlockReader:
+    def _read(self, scan: FileScan, part: int) -> BlockReader:
         opened = self._opened.pop(part, None) or self._parts.open(part)
-        found, schema = opened.schema, self.schema
-        wanted = schema if scan.columns is None else pa.schema([schema.field(name) for name in scan.columns])
-        # Arrow makes a new list of all names at each `.names`: with 10,000 columns, asked for each, that takes seconds.
-        names = frozenset(wanted.names)
-        constants = {
-            name: self._partitions.column(name)[part] for name in self._partitions.schema.names if name in names
-        }
-        if scan.start is not None and part != scan.start.part:
-            scan = dataclasses.replace(scan, start=None)
-        label = self._parts.locations[part].label
-        # A name that is no UTF-8 shows its bytes.
-        constants[fact_column("path")] = plain_scalar(label.encode(errors="backslashreplace").decode())
-        place = fact_column("byte_offset")
-        located = place in names
-        own = [one for one in found if one.name in names and one.name not in constants]
-        if located:
-            own.append(pa.field(place, fact_type("byte_offset")))
-        elif wanted.equals(pa.schema(own)):
-            return started(opened.read(scan, part=part), scan.start)
-        numbered = fact_column("row") in names
-        # Rows are counted from the start of the file, and statistics are of the types in the file.
-        exact = not numbered and all(one.type == schema.field(one.name).type for one in own)
-        inner = dataclasses.replace(
-            scan,
-            columns=tuple(one.name for one in own),
-            hint=scan.hint if exact else None,
-            dictionaries=frozenset(),
-        )
-        fit = Fit(wanted, constants, fact_column("row") if numbered else None)
-        return fitted(started(opened.read(inner, part=part), scan.start), fit, rows)
+        return scan.read(opened, part, self._parts.locations[part].label)

@@ -1,6 +1,7 @@
 """The blocks of one file behind those of another.
 
-Rule: a file is opened when the one before it is read to its end, and closed when its last block is decoded.
+Rules: a file is opened when the one before it is read to its end, and closed when its last block is decoded. Small
+ones on end become one block: two, then four, and so on, so that the first rows are not kept waiting.
 """
 
 from __future__ import annotations
@@ -10,18 +11,48 @@ from collections.abc import Callable, Iterator
 
 from streamframe.plan.report import Completeness, worst
 from streamframe.plan.source import Block, BlockReader
+from streamframe.sources.gathered import GatheredBlock
 from streamframe.sources.wrapped import RowsBefore
+
+# More at once spare little more.
+_MOST_GATHERED = 64
+# A file is small that has such a part of what is gathered, or less.
+_SMALL = 4
+# Blocks hold more than is on disk.
+_HELD = 4
 
 
 class FilesReader(BlockReader):
-    """The blocks of one file after another."""
+    """The blocks of one file after another.
 
-    def __init__(self, files: Iterator[Callable[[], BlockReader]], rows: RowsBefore, *, single: bool) -> None:
+    Parameters
+    ----------
+    files
+        Open them, one by one.
+    rows
+        Counts the rows of each.
+    single
+        There is one file.
+    gathered_bytes : int
+        About how much of small files is gathered, as it is on disk; 0 where one may keep those before it waiting.
+    """
+
+    def __init__(
+        self,
+        files: Iterator[Callable[[], BlockReader]],
+        rows: RowsBefore,
+        *,
+        single: bool,
+        gathered_bytes: int = 0,
+    ) -> None:
         open_first = next(files, None)
         self._first = self._current = open_first() if open_first is not None else _NoRows()
         self._rest = files
         self._rows = rows
         self._single = single
+        self._gathered_bytes = gathered_bytes
+        self._gathered = 1
+        self._failure: Exception | None = None
         self._lock = threading.Lock()
         self._closed = False
         # Read to their ends, but some of their blocks are not decoded yet.
@@ -55,26 +86,58 @@ class FilesReader(BlockReader):
         return self._current.next_bytes()
 
     def next_block(self) -> Block | None:
+        if self._failure is not None:
+            raise self._failure
+        block = self._next()
+        if block is None or not self._is_small():
+            return block
+        blocks, most, held = [block], self._bytes_before + self._gathered_bytes, block.nbytes
+        try:
+            while self.bytes_read < most and held < _HELD * self._gathered_bytes and len(blocks) < self._gathered:
+                file = self._current
+                block = self._next(only_small=True)
+                if block is None:
+                    break
+                blocks.append(block)
+                held += block.nbytes
+                if self._current is file:
+                    # More came out of it than fits into one block: so may more.
+                    break
+        except Exception as error:
+            # Raised when those before it have been handed on.
+            self._failure = error
+        self._gathered = min(2 * self._gathered, _MOST_GATHERED)
+        return blocks[0] if len(blocks) == 1 else GatheredBlock(blocks)
+
+    def _next(self, *, only_small: bool = False) -> Block | None:
+        """Return the next block; None at the end, or before a file that is not small."""
         while (block := self._current.next_block()) is None:
-            open_next = next(self._rest, None)
-            if open_next is None or self._closed:
-                return None
-            finished, opened = self._current, open_next()
-            with self._lock:
-                self._bytes_before += finished.bytes_read
-                self._retries_before += finished.retries
-                self._completeness_before = worst([self._completeness_before, finished.completeness])
-                self._current = opened
-                self._finished.append(finished)
-                done = [one for one in self._finished if self._closed or not one.pending]
-                self._finished = [one for one in self._finished if one not in done]
-                if self._closed:
-                    done.append(opened)
-            for one in done:
-                one.close()
-            if opened in done:
+            if not self._open_next() or (only_small and not self._is_small()):
                 return None
         return block
+
+    def _is_small(self) -> bool:
+        size = self._current.file_bytes
+        return size is not None and size * _SMALL <= self._gathered_bytes
+
+    def _open_next(self) -> bool:
+        open_next = next(self._rest, None)
+        if open_next is None or self._closed:
+            return False
+        finished, opened = self._current, open_next()
+        with self._lock:
+            self._bytes_before += finished.bytes_read
+            self._retries_before += finished.retries
+            self._completeness_before = worst([self._completeness_before, finished.completeness])
+            self._current = opened
+            self._finished.append(finished)
+            done = [one for one in self._finished if self._closed or not one.pending]
+            self._finished = [one for one in self._finished if one not in done]
+            if self._closed:
+                done.append(opened)
+        for one in done:
+            one.close()
+        return opened not in done
 
     def close(self) -> None:
         with self._lock:

@@ -5,7 +5,7 @@ Rule: a cast loses nothing, or is an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from streamframe.errors import DecodeError
 from streamframe.plain_values import plain_scalar
-from streamframe.plan.source import BlockReader, Decoded
+from streamframe.plan.source import Block, BlockReader, Decoded, Joined
 from streamframe.schema import dtype_name
-from streamframe.sources.wrapped import RowsBefore, WrappedReader
+from streamframe.sources.wrapped import RowsBefore, WrappedBlock, WrappedReader
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,25 @@ class Fit:
 
     def __call__(self, made: Decoded, rows_before: int) -> Decoded:
         """Return what a block decodes to as it comes out, behind so many rows of its file."""
-        data = made.data.select([])
-        if self.schema.names:
-            columns = [self._column(field, made, rows_before) for field in self.schema]
-            data = pa.RecordBatch.from_arrays(columns, schema=self.schema)
-        return made._replace(data=data)
+        rows = made.data.num_rows
+        known = {name: pa.repeat(value, rows) for name, value in self.constants.items()}
+        if self.row_column is not None:
+            numbers = pa.arange(1, rows + 1) if made.places is None else pc.add(made.places, plain_scalar(1))
+            known[self.row_column] = pc.add(numbers, plain_scalar(rows_before))
+        return made._replace(data=self.columns(made.data, known))
 
-    def _column(self, field: pa.Field, made: Decoded, rows_before: int) -> pa.Array:
-        data = made.data
-        if field.name in self.constants:
-            return pa.repeat(self.constants[field.name], data.num_rows)
-        if field.name == self.row_column:
-            if made.places is not None:
-                return pc.add(made.places, plain_scalar(rows_before + 1))
-            return pa.arange(rows_before + 1, rows_before + data.num_rows + 1)
-        if field.name not in data.schema.names:
+    def columns(self, data: pa.RecordBatch, known: Mapping[str, pa.Array]) -> pa.RecordBatch:
+        """Return rows with the columns that come out; those that are known already are no columns of the file."""
+        if not self.schema.names:
+            return data.select([])
+        columns = [known[field.name] if field.name in known else self._column(field, data) for field in self.schema]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _column(self, field: pa.Field, data: pa.RecordBatch) -> pa.Array:
+        place = data.schema.get_field_index(field.name)
+        if place < 0:
             return pa.nulls(data.num_rows, field.type)
-        found = data.column(field.name)
+        found = data.column(place)
         if found.type == field.type:
             return found
         try:
@@ -70,4 +72,34 @@ class Fit:
 
 def fitted(reader: BlockReader, fit: Fit, rows: RowsBefore) -> BlockReader:
     """Return the blocks of a file, made to fit."""
-    return WrappedReader(reader, fit, rows if fit.row_column is not None else None)
+    return _Fitted(reader, fit) if fit.row_column is None else WrappedReader(reader, fit, rows)
+
+
+class _Fitted(WrappedReader):
+    def __init__(self, reader: BlockReader, fit: Fit) -> None:
+        super().__init__(reader, fit, None)
+        self._fit = fit
+
+    def next_block(self) -> Block | None:
+        block = self._reader.next_block()
+        return None if block is None else _FittedBlock(block, self._fit)
+
+
+class _FittedBlock(WrappedBlock):
+    def __init__(self, block: Block, fit: Fit) -> None:
+        super().__init__(block, fit, None)
+        self.fit = fit
+
+    def decode_with(self, following: Sequence[Block]) -> Joined | None:
+        alike = [block for block in following if isinstance(block, _FittedBlock)]
+        if len(alike) < len(following) or any(block.fit.schema is not self.fit.schema for block in alike):
+            return None
+        made = self.block.decode_with([block.block for block in alike])
+        if made is None:
+            return None
+        fits = list(zip((block.fit for block in (self, *alike)), made.rows, strict=True))
+        constants = {
+            name: pa.concat_arrays([pa.repeat(fit.constants[name], rows) for fit, rows in fits])
+            for name in self.fit.constants
+        }
+        return Joined(self.fit.columns(made.data, constants), made.rows)

@@ -46,6 +46,10 @@ class WrappedReader(BlockReader):
         return self._reader.bytes_total
 
     @property
+    def file_bytes(self) -> int | None:
+        return self._reader.file_bytes
+
+    @property
     def bytes_again(self) -> int:
         return self._reader.bytes_again
 
@@ -66,7 +70,7 @@ class WrappedReader(BlockReader):
 
     def next_block(self) -> Block | None:
         block = self._reader.next_block()
-        return None if block is None else _WrappedBlock(block, self._change, self._rows)
+        return None if block is None else WrappedBlock(block, self._change, self._rows)
 
     def close(self) -> None:
         self._reader.close()
@@ -115,9 +119,11 @@ class RowsBefore:
         self.fail(-1)
 
 
-class _WrappedBlock(Block):
+class WrappedBlock(Block):
+    """A block, with what is done to it."""
+
     def __init__(self, block: Block, change: Change, rows: RowsBefore | None) -> None:
-        self._block = block
+        self.block = block
         self._change = change
         self._rows = rows
         self._number = rows.number() if rows is not None else 0
@@ -127,7 +133,7 @@ class _WrappedBlock(Block):
 
     def decode(self) -> Decoded:
         try:
-            made = self._block.decode()
+            made = self.block.decode()
         except BaseException:
             if self._rows is not None:
                 self._rows.fail(self._number)
@@ -138,4 +144,4 @@ class _WrappedBlock(Block):
         return self._change(made, before)
 
     def mark(self, rows: int) -> Mark:
-        return self._block.mark(rows)
+        return self.block.mark(rows)

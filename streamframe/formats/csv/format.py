@@ -118,11 +118,17 @@ class CsvFormat(TypedText):
                 raise error
 
     def _opened(
-        self, location: Location, expected: pa.Schema | None, block_bytes: int, *, surveyed: bool = False
+        self,
+        location: Location,
+        expected: pa.Schema | None,
+        block_bytes: int,
+        like: OpenFile | None = None,
+        *,
+        surveyed: bool = False,
     ) -> OpenFile:
         dialect = Dialect(self.sep, self.quotechar, self.escapechar, self.comment)
         records = CsvRecords(self._stream(location), dialect, block_bytes=block_bytes)
-        return self._opened_text(records, lambda: self._looked_at(records, dialect, expected, surveyed=surveyed))
+        return self._opened_text(records, lambda: self._looked_at(records, dialect, expected, surveyed=surveyed), like)
 
     def _looked_at(
         self, records: CsvRecords, dialect: Dialect, expected: pa.Schema | None, *, surveyed: bool

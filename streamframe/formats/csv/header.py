@@ -7,6 +7,7 @@ Rules: every column has a name of its own. Repeated names are numbered as pandas
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -61,7 +62,7 @@ def read_names(
         # The line tells nothing that is asked for: it is a record as any other, and may be a bad one.
         return names
     try:
-        found = _fields(text, dialect) if header else [f"f{index}" for index in range(_count(text, dialect))]
+        found = _fields(text, dialect) if header else tuple(f"f{index}" for index in range(_count(text, dialect)))
     except UnicodeDecodeError as error:
         raise _not_text(label, offset, text, encoding) from error
     if header:
@@ -72,7 +73,7 @@ def read_names(
             source=label,
             hint="give one name for each field of the file; check sep= too.",
         )
-    unique = names or (_unique(found, None if expected is not None else label) if header else tuple(found))
+    unique = names or (_unique(found, None if expected is not None else label) if header else found)
     if expected is not None:
         require_columns(unique, expected, label)
     return unique
@@ -122,8 +123,10 @@ def require_columns(names: Sequence[str], expected: pa.Schema, label: str) -> No
             )
 
 
-def _fields(text: bytes, dialect: Dialect) -> list[str]:
-    return list(_parsed(text, dialect, autogenerate_column_names=False).schema.names)
+# Many files have one header.
+@lru_cache(maxsize=4)
+def _fields(text: bytes, dialect: Dialect) -> tuple[str, ...]:
+    return tuple(_parsed(text, dialect, autogenerate_column_names=False).schema.names)
 
 
 def _count(text: bytes, dialect: Dialect) -> int:

@@ -34,7 +34,9 @@ class IpcFormat(FileFormat):
 
     max_batch_bytes: int = MAX_BATCH_BYTES
 
-    def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+    def open(
+        self, location: Location, *, expected: pa.Schema | None, block_bytes: int, like: OpenFile | None = None
+    ) -> OpenFile:
         limits = Limits(block_bytes, self.max_batch_bytes)
         stream = location.open_stream()
         try:

@@ -45,8 +45,10 @@ class LinesFormat(EncodedText):
         is_known = self.errors != "raise" and self.pattern is None and column == COLUMN
         return replace(self, pattern=pattern) if is_known else None
 
-    def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+    def open(
+        self, location: Location, *, expected: pa.Schema | None, block_bytes: int, like: OpenFile | None = None
+    ) -> OpenFile:
         records = TextLines(self._stream(location, with_newlines), block_bytes=block_bytes)
         schema = pa.schema([(COLUMN, pa.string())] if self.pattern is None else self.pattern.fields)
         decoding = Decoding(schema, self.errors, checked_encoding(self.encoding), self.pattern)
-        return self._opened_text(records, lambda: decoding)
+        return self._opened_text(records, lambda: decoding, like)

@@ -76,10 +76,16 @@ class NdjsonFormat(TypedText):
         return schema
 
     def _opened(
-        self, location: Location, expected: pa.Schema | None, block_bytes: int, *, surveyed: bool = False
+        self,
+        location: Location,
+        expected: pa.Schema | None,
+        block_bytes: int,
+        like: OpenFile | None = None,
+        *,
+        surveyed: bool = False,
     ) -> OpenFile:
         records = JsonLines(self._stream(location, with_newlines, as_lines), block_bytes=block_bytes)
-        return self._opened_text(records, lambda: self._looked_at(records, expected, surveyed=surveyed))
+        return self._opened_text(records, lambda: self._looked_at(records, expected, surveyed=surveyed), like)
 
     def _looked_at(self, records: JsonLines, expected: pa.Schema | None, *, surveyed: bool) -> Decoding:
         schema = self._inferred(records, surveyed=surveyed) if expected is None else expected

@@ -39,7 +39,9 @@ class OrcFormat(FileFormat):
 
     max_batch_bytes: int = MAX_BATCH_BYTES
 
-    def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+    def open(
+        self, location: Location, *, expected: pa.Schema | None, block_bytes: int, like: OpenFile | None = None
+    ) -> OpenFile:
         file = location.open_ranged()
         try:
             return _OpenOrc(file, expected, Limits(block_bytes, self.max_batch_bytes))

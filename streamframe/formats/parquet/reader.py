@@ -47,7 +47,9 @@ class ParquetFormat(FileFormat):
 
     max_batch_bytes: int = MAX_BATCH_BYTES
 
-    def open(self, location: Location, *, expected: pa.Schema | None, block_bytes: int) -> OpenFile:
+    def open(
+        self, location: Location, *, expected: pa.Schema | None, block_bytes: int, like: OpenFile | None = None
+    ) -> OpenFile:
         file = location.open_ranged()
         try:
             footer = footer_of(file)
@@ -142,6 +144,10 @@ class _ParquetReader(BlockReader):
     def bytes_read(self) -> int:
         # Arrow reads a local file by itself, so what it took is told by the footer.
         return self._seen_bytes if self._file.local_path else self._file.bytes_read
+
+    @property
+    def file_bytes(self) -> int:
+        return self._file.size
 
     @property
     def retries(self) -> int:
