@@ -168,6 +168,7 @@ class LocalRangedFile(RangedFile):
         super().__init__(location.label)
         self._location = location
         self._fd = _open(location)
+        self._kept: bytes | None = None
         self._readers = 0
         self._bytes_read = 0
         self._lock = threading.Lock()
@@ -193,7 +194,17 @@ class LocalRangedFile(RangedFile):
     def local_path(self) -> str | None:
         return self._location.path
 
+    @property
+    def kept(self) -> bytes | None:
+        return self._kept
+
+    def keep(self, data: bytes) -> None:
+        self._kept = data
+        self._release()
+
     def _read(self, offset: int, nbytes: int) -> bytes:
+        if self._kept is not None:
+            return self._kept[offset : offset + nbytes]
         pieces: list[bytes] = []
 
         def read(done: int) -> int:
@@ -204,7 +215,7 @@ class LocalRangedFile(RangedFile):
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _read_into(self, offset: int, target: memoryview) -> int:
-        if not hasattr(os, "preadv"):
+        if self._kept is not None or not hasattr(os, "preadv"):
             return super()._read_into(offset, target)
         return self._read_by(lambda done: os.preadv(self._fd, [target[done:]], offset + done), len(target))
 

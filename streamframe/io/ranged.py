@@ -90,6 +90,14 @@ class RangedFile(ABC):
             self._check(offset, nbytes)
         self._read_all([(offset, nbytes) for offset, nbytes in ranges if nbytes], put)
 
+    @property
+    def kept(self) -> bytes | None:
+        """All bytes, where they are in memory: see `keep`."""
+        return None
+
+    def keep(self, data: bytes) -> None:  # noqa: B027 - most files are read where they are
+        """Read from these bytes from now on, which are all there are; then nothing need stay open."""
+
     def close(self) -> None:
         """Let go of everything; safe twice and from any thread. Frees a stalled `read_range`."""
         self._closed = True

@@ -28,6 +28,7 @@ _WIDE = (
     "sf_parquet_chunk_bytes",
     "sf_parquet_read",
     "sf_parquet_read_steps",
+    "sf_parquet_read_many",
     "sf_parquet_close",
 )
 _LEAST_POWER, _MOST_POWER = -342, 308
@@ -120,6 +121,7 @@ def library() -> ctypes.CDLL | None:
         "sf_parquet_chunk_bytes": (count, ()),
         "sf_parquet_read": (ctypes.c_int, (address, address, count, address)),
         "sf_parquet_read_steps": (ctypes.c_int, (address, count, address)),
+        "sf_parquet_read_many": (ctypes.c_int, (address, address, address, address, address)),
         "sf_parquet_close": (None, (address,)),
         "sf_parquet_dictionary_bytes": (count, ()),
         "sf_parquet_dictionary_close": (None, (address,)),

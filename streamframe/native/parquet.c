@@ -8,6 +8,7 @@
 
 #include "bits.h"
 #include "crc.h"
+#include "parquet_facts.h"
 #include "parquet_page.h"
 #include "runs.h"
 #include "snappy.h"
@@ -439,6 +440,56 @@ int sf_parquet_read_steps(const struct step *steps, int64_t count, int64_t *at) 
         const struct step *step = steps + *at;
         const int outcome = sf_parquet_read(step->chunk, step->made, step->rows, step->done);
         if (outcome != DONE) return outcome;
+    }
+    return DONE;
+}
+
+/* A column of files that are in memory, one behind another, with some bytes behind the last. */
+struct many {
+    int64_t files;
+    const uint8_t *data;
+    const int64_t *starts; /* of each file, and where the last one ends */
+    const int64_t *rows;   /* up to the end of each file */
+    const struct chunk_facts *facts;
+    int64_t columns; /* there are so many facts from one file to the next */
+    int64_t most_page_bytes;
+    uint8_t *page;
+    int64_t page_room;
+    int32_t nullable, stored_width, width;
+};
+
+/* Begin with the chunk in a file; false if it is not all there. */
+static bool begin(const struct many *many, int64_t file, struct chunk *chunk) {
+    const struct chunk_facts *facts = many->facts + file * many->columns;
+    const int64_t data = facts->data_page_offset, dictionary = facts->dictionary_page_offset;
+    const int64_t at = dictionary > 0 && dictionary < data ? dictionary : data;
+    const int64_t rows = many->rows[file] - (file ? many->rows[file - 1] : 0);
+    const int64_t bytes = many->starts[file + 1] - many->starts[file];
+    if (facts->elsewhere || facts->values != rows || facts->codec > SNAPPY || at > bytes || facts->packed_bytes > bytes - at)
+        return false;
+    memset(chunk, 0, sizeof *chunk);
+    chunk->at = many->data + many->starts[file] + at;
+    chunk->end = chunk->at + facts->packed_bytes;
+    chunk->most_page_bytes = facts->bytes < many->most_page_bytes ? facts->bytes : many->most_page_bytes;
+    chunk->page = many->page;
+    chunk->page_room = many->page_room;
+    chunk->codec = (int32_t)facts->codec;
+    chunk->nullable = many->nullable;
+    chunk->stored_width = many->stored_width;
+    chunk->width = many->width;
+    return true;
+}
+
+/* Decode the chunks from that of `file` on, of which so many rows are `done`. Where there is no room for text, `chunk`
+ * has begun and tells how much is needed: then call again, or close it. */
+int sf_parquet_read_many(
+    const struct many *many, struct column *made, struct chunk *chunk, int64_t *file, int64_t *done) {
+    for (; *file < many->files; ++*file) {
+        if (!chunk->page && !begin(many, *file, chunk)) return UNSURE;
+        const int outcome = sf_parquet_read(chunk, made, many->rows[*file], done);
+        if (outcome == NO_ROOM) return NO_ROOM;
+        sf_parquet_close(chunk);
+        if (outcome != DONE) return UNSURE;
     }
     return DONE;
 }

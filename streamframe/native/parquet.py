@@ -23,13 +23,13 @@ _WINDOW_BYTES = 256 << 10
 _MOST_PAGE_BYTES = 1 << 30
 # Offsets are 32-bit.
 _MOST_TEXT_BYTES = (1 << 31) - 1
-_SLACK = 64
+PAGE_SLACK = 64
 
 # Returns bytes of a file, by offset and number.
 Source = Callable[[int, int], Any]
 
 
-class _Chunk(ctypes.Structure):
+class ChunkStruct(ctypes.Structure):
     """The front of `struct chunk` of `parquet.c`."""
 
     _fields_ = (
@@ -87,6 +87,11 @@ class Extent:
     most_page_bytes: int
 
 
+def page_bytes(most_bytes: int) -> int:
+    """Return how much room a page is likely to need, where none is larger than that."""
+    return min(most_bytes, _PAGE_BYTES) + PAGE_SLACK
+
+
 class ColumnChunk:
     """A column chunk, and how far it has been decoded.
 
@@ -112,7 +117,7 @@ class ColumnChunk:
         self._kernels = library()
         assert self._kernels
         self._memory = ctypes.create_string_buffer(self._kernels.sf_parquet_chunk_bytes())
-        self._chunk = _Chunk.from_buffer(self._memory)
+        self._chunk = ChunkStruct.from_buffer(self._memory)
         self.form, self.extent, self._source = form, extent, source
         self._room, self._name, self.encoded = room, name, encoded
         self._chunk.behind = extent.end - extent.start
@@ -184,7 +189,7 @@ class ColumnChunk:
     @property
     def page_room(self) -> int:
         """Return how many bytes a page is likely to need."""
-        return min(int(self._chunk.most_page_bytes), _PAGE_BYTES) + _SLACK
+        return page_bytes(int(self._chunk.most_page_bytes))
 
     def take_page_room(self, page: pa.Buffer) -> None:
         """Have pages decompressed there."""
@@ -262,7 +267,7 @@ class Rows:
         self._column.values = self._values.address
         if not width:
             ctypes.memset(self._values.address, 0, 4)
-            self._text = pa.allocate_buffer(min(text_bytes + _SLACK, _MOST_TEXT_BYTES), resizable=True)
+            self._text = pa.allocate_buffer(min(text_bytes + PAGE_SLACK, _MOST_TEXT_BYTES), resizable=True)
             self._column.text, self._column.text_room = self._text.address, self._text.size
 
     @property

@@ -2,18 +2,9 @@
  *
  * Rule: a footer that is not as expected in anything that is looked at is not sure, and then Arrow looks at it.
  */
+#include "parquet_facts.h"
 #include "parquet_page.h"
 #include "values.h"
-
-/* `kernels.py` knows this. */
-struct chunk_facts {
-    int64_t values, data_page_offset, dictionary_page_offset; /* -1 without a dictionary */
-    int64_t packed_bytes, bytes;
-    int64_t codec, type;
-    int64_t elsewhere;  /* in another file */
-    int64_t bounds;     /* the least and the greatest value are told */
-    int64_t least, most; /* of integers whose `bounds` are 2 */
-};
 
 enum { NO_TYPE = -1, INT32 = 1, INT64 = 2 };
 enum { TOLD = 1, AS_INTEGERS = 2 };
@@ -144,21 +135,26 @@ int64_t sf_parquet_footer(
     return in.bad || in.short_of ? UNSURE : groups;
 }
 
-/* How many row groups there are, or -1; `span` is set to where in the footer the list of them begins and ends. */
-int64_t sf_parquet_row_groups(const uint8_t *at, int64_t bytes, int64_t *span) {
+/* How many row groups there are, or -1; `spans` are set to where in the footer the list of them begins and ends, and
+ * how many rows there are; 0 where that is not said before them. */
+int64_t sf_parquet_row_groups(const uint8_t *at, int64_t bytes, int64_t *spans) {
     struct thrift in = {.at = at, .end = at + bytes};
     int64_t field = 0, groups = UNSURE;
     int type;
+    spans[2] = spans[3] = 0;
     while ((type = thrift_field(&in, &field)) != THRIFT_STOP) {
+        const bool is_rows = field == 3 && type == THRIFT_I64 && groups < 0;
+        if (is_rows) spans[2] = in.at - at;
         if (field == 4) {
             if (type != THRIFT_LIST || groups >= 0) return UNSURE;
             struct thrift list = in;
-            span[0] = in.at - at;
+            spans[0] = in.at - at;
             groups = thrift_list(&list, &type);
             type = THRIFT_LIST;
         }
         thrift_step_over(&in, type, 0);
-        if (field == 4) span[1] = in.at - at;
+        if (is_rows) spans[3] = in.at - at;
+        if (field == 4) spans[1] = in.at - at;
     }
     return in.bad || in.short_of ? UNSURE : groups;
 }

@@ -20,6 +20,8 @@ _TYPES = {
 }
 # A list of no structs, as Thrift writes it.
 _NO_STRUCTS = b"\x0c"
+# And zero.
+_NO_ROWS = b"\x00"
 # Of integers, `ChunkFacts.least` and `most` are told.
 AS_INTEGERS = 2
 
@@ -43,6 +45,9 @@ class ChunkFacts(NamedTuple):
     most: int
 
 
+_SIZES = [ChunkFacts._fields.index(name) for name in ("packed_bytes", "nbytes")]
+
+
 class Facts:
     """What is told of each chunk of each row group, and how many rows these have.
 
@@ -57,6 +62,15 @@ class Facts:
         """Return what is told of some columns' chunks in a row group."""
         return list(map(ChunkFacts._make, self._told[group, leaves].tolist()))
 
+    def of(self, group: int) -> np.ndarray:
+        """Return what is told of all chunks in a row group, as numbers."""
+        return self._told[group]  # type: ignore[no-any-return]
+
+    def sizes(self, group: int, leaves: Sequence[int]) -> tuple[int, int]:
+        """Return how many bytes some columns have in a row group, packed and not."""
+        packed, nbytes = self._told[group, leaves][:, _SIZES].sum(axis=0).tolist()
+        return packed, nbytes
+
     def column(self, leaf: int, fact: str) -> list[int]:
         """Return one fact of the chunks of a column."""
         values: list[int] = self._told[:, leaf, ChunkFacts._fields.index(fact)].tolist()
@@ -64,7 +78,7 @@ class Facts:
 
 
 def without_row_groups(footer: bytes) -> tuple[bytes, int] | None:
-    """Return a footer that tells of no row groups, and how many there were; None if that takes Arrow.
+    """Return a footer that tells of no rows and row groups, and how many of these there were; None if that takes Arrow.
 
     Parameters
     ----------
@@ -72,12 +86,13 @@ def without_row_groups(footer: bytes) -> tuple[bytes, int] | None:
         Its bytes, without what stands around them.
     """
     kernels = library()
-    span = (ctypes.c_int64 * 2)()
-    groups = -1 if kernels is None else kernels.sf_parquet_row_groups(footer, len(footer), span)
+    spans = (ctypes.c_int64 * 4)()
+    groups = -1 if kernels is None else kernels.sf_parquet_row_groups(footer, len(footer), spans)
     if groups < 0:
         return None
-    start, end = span
-    return footer[:start] + _NO_STRUCTS + footer[end:], groups
+    start, end, rows, behind = spans
+    head = footer[:rows] + _NO_ROWS + footer[behind:start] if rows else footer[:start]
+    return head + _NO_STRUCTS + footer[end:], groups
 
 
 def facts_of(footer: bytes, groups: int, types: Sequence[str]) -> Facts | None:

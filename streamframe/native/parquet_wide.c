@@ -6,5 +6,6 @@
 #define sf_parquet_close sf_parquet_close_wide
 #define sf_parquet_read sf_parquet_read_wide
 #define sf_parquet_read_steps sf_parquet_read_steps_wide
+#define sf_parquet_read_many sf_parquet_read_many_wide
 #include "parquet.c"
 #endif

@@ -88,6 +88,7 @@ class FilesReader(BlockReader):
     def next_block(self) -> Block | None:
         if self._failure is not None:
             raise self._failure
+        self._close_finished()
         block = self._next()
         if block is None or not self._is_small():
             return block
@@ -129,15 +130,21 @@ class FilesReader(BlockReader):
             self._bytes_before += finished.bytes_read
             self._retries_before += finished.retries
             self._completeness_before = worst([self._completeness_before, finished.completeness])
-            self._current = opened
             self._finished.append(finished)
-            done = [one for one in self._finished if self._closed or not one.pending]
-            self._finished = [one for one in self._finished if one not in done]
-            if self._closed:
-                done.append(opened)
+            if not self._closed:
+                self._current = opened
+                return True
+        opened.close()
+        return False
+
+    def _close_finished(self) -> None:
+        """Close the files that were read to their ends and have no blocks left to be decoded."""
+        with self._lock:
+            pending = [one.pending for one in self._finished]
+            done = [one for one, is_pending in zip(self._finished, pending, strict=True) if not is_pending]
+            self._finished = [one for one, is_pending in zip(self._finished, pending, strict=True) if is_pending]
         for one in done:
             one.close()
-        return opened not in done
 
     def close(self) -> None:
         with self._lock:

@@ -135,7 +135,7 @@ def test_rows_weigh_what_arrow_reads_of_them_and_batches_end_before_they_are_too
         assert read.equals(table), seed
         start = 0
         for group, count in enumerate(footer.rows):
-            for chunk, leaf, all_rows in zip(chunks(footer, group), footer.leaves("x"), by_leaf, strict=True):
+            for chunk, leaf, all_rows in zip(chunks(footer, group), footer.columns.leaves("x"), by_leaf, strict=True):
                 some, piece = all_rows[start : start + count], random.Random(seed).choice([1, 50, 3000])
                 found = weighed(footer, data, group, chunk, leaf, max(largest, max(some)), piece)
                 alike = not leaf.max_repetition_level and leaf.physical_type == "DOUBLE"

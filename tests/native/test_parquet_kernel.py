@@ -87,8 +87,8 @@ def footer_in(data: bytes) -> Footer:
 
 def read(data: bytes, footer: Footer, pieces: list[int], *, encoded: bool = False) -> pa.Array | None:
     """Read the column of a file by the kernel, so many rows at a time in turn; None if it is not sure."""
-    column = footer.schema.to_arrow_schema().field("x")
-    chunk = Kernel(footer).chunk(
+    column = footer.columns.schema.to_arrow_schema().field("x")
+    chunk = Kernel(footer.columns).chunk(
         column, footer.chunks(0, ["x"])["x"], lambda start, count: data[start : start + count], encoded=encoded
     )
     assert chunk is not None
@@ -232,5 +232,5 @@ def test_text_that_is_too_long_for_an_array_is_not_sure():
     column = metadata.schema.to_arrow_schema().field("x")
     footer = footer_in(data)
     chunks = footer.chunks(0, ["x"])["x"]
-    chunk = Kernel(footer).chunk(column, chunks, lambda at, count: data[at : at + count], encoded=False)
+    chunk = Kernel(footer.columns).chunk(column, chunks, lambda at, count: data[at : at + count], encoded=False)
     assert [len(text) for text in chunk.read(3).to_pylist()] == [1_500_000] * 3

@@ -13,12 +13,14 @@ from collections.abc import Collection
 from functools import cached_property
 from typing import Any, NoReturn
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streamframe.errors import DecodeError
 from streamframe.formats.parquet import thrift
 from streamframe.formats.parquet.chunks import Chunk
+from streamframe.formats.parquet.stored import StoredColumns
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 from streamframe.native.parquet_footer import AS_INTEGERS, Facts, facts_of, without_row_groups
@@ -39,8 +41,8 @@ class Footer:
     ----------
     data : bytes
         A file that holds the footer alone.
-    schema : pyarrow.parquet.ParquetSchema
-        What it says of the columns.
+    columns : StoredColumns
+        What it says of the columns: `like` says it, where that is the same.
     rows : list of int
         Of each row group.
 
@@ -50,22 +52,27 @@ class Footer:
         If it is damaged.
     """
 
-    def __init__(self, label: str, data: bytes, size: int) -> None:
+    def __init__(self, label: str, data: bytes, size: int, like: Footer | None = None) -> None:
         self.label = label
         self.data = data
         self._size = size
         self._sound: set[tuple[int, int]] = set()
         self._facts: Facts | None = None
         footer = data[len(_MAGIC) : -_END_BYTES]
+        self.columns: StoredColumns
+        self._alone: bytes | None = None
         if (found := without_row_groups(footer)) is not None:
-            schema_alone, groups = found
-            self.schema = self._parsed(_MAGIC + schema_alone + len(schema_alone).to_bytes(4, "little") + _MAGIC).schema
-            types = [self.schema.column(leaf).physical_type for leaf in range(len(self.schema))]
-            self._facts = facts_of(footer, groups, types)
+            self._alone, groups = found
+            if like is not None and like._alone == self._alone:
+                self.columns = like.columns
+            else:
+                alone = _MAGIC + self._alone + len(self._alone).to_bytes(4, "little") + _MAGIC
+                self.columns = self._checked(self._parsed(alone))
+            self._facts = facts_of(footer, groups, self.columns.physical_types)
         if self._facts is not None:
             self.rows = self._facts.rows
         else:
-            self.schema = self.metadata.schema
+            self._alone, self.columns = None, self._checked(self.metadata)
             self.rows = [self.metadata.row_group(group).num_rows for group in range(self.metadata.num_row_groups)]
 
     @cached_property
@@ -81,34 +88,42 @@ class Footer:
         DecodeError
             If they cannot be what the schema says.
         """
-        leaves = self._leaves_of(columns)
+        leaves = self.columns.leaves_of(columns)
         if self._facts is not None:
             found = list(map(Chunk.of_facts, self._facts.chunks(group, leaves)))
         else:
             found = [Chunk.of_arrow(chunk) for chunk in self._by_arrow(group, leaves)]
         by_column: dict[str, list[Chunk]] = {}
         for leaf, chunk in zip(leaves, found, strict=True):
-            by_column.setdefault(self._root_of_leaf[leaf], []).append(chunk)
+            by_column.setdefault(self.columns.roots[leaf], []).append(chunk)
         return by_column
 
-    def leaf(self, column: str) -> Any | None:
-        """Return what the schema says of how a column is stored; None if it is stored as several."""
-        leaves = self.leaves(column)
-        return leaves[0] if len(leaves) == 1 else None
+    def sizes(self, group: int, columns: Collection[str]) -> tuple[int, int]:
+        """Return how many bytes these columns have in a row group, as they are stored and without compression.
 
-    def leaves(self, column: str) -> list[Any]:
-        """Return what the schema says of all that a column is stored as."""
-        return [self.schema.column(leaf) for leaf in self._leaves_of((column,))]
+        Raises
+        ------
+        DecodeError
+            As `chunks`.
+        """
+        if self._facts is not None:
+            return self._facts.sizes(group, self.columns.leaves_of(columns))
+        chunks = [chunk for some in self.chunks(group, columns).values() for chunk in some]
+        return sum(chunk.end - chunk.start for chunk in chunks), sum(chunk.nbytes for chunk in chunks)
+
+    def facts(self, group: int) -> np.ndarray | None:
+        """Return what the kernel has found of the chunk of each leaf in a row group; None if that took Arrow."""
+        return None if self._facts is None else self._facts.of(group)
 
     def bounds(self, column: str) -> list[tuple[int, int] | None] | None:
         """Return the least and the greatest value of a column of whole numbers in each row group, None where not told.
 
         None for all if it takes Arrow to know.
         """
-        leaf = self.leaf(column)
+        leaf = self.columns.leaf(column)
         if self._facts is None or leaf is None or leaf.max_repetition_level or not leaf.physical_type.startswith("INT"):
             return None
-        (place,) = self._leaves_of((column,))
+        (place,) = self.columns.leaves_of((column,))
         told = self._facts.column(place, "bounds")
         if not {0, AS_INTEGERS}.issuperset(told):
             return None
@@ -123,20 +138,17 @@ class Footer:
         DecodeError
             If a chunk of them cannot be what the schema says.
         """
-        leaves = self._leaves_of(columns)
+        leaves = self.columns.leaves_of(columns)
         if self._facts is not None and not any(any(self._facts.column(leaf, "bounds")) for leaf in leaves):
             return False
         found = False
         for group in range(len(self.rows)):
             for leaf, chunk in zip(leaves, self._by_arrow(group, leaves), strict=True):
                 # Whoever looks at the statistics of a chunk of another type is aborted.
-                if chunk.physical_type != self.schema.column(leaf).physical_type:
+                if chunk.physical_type != self.columns.physical_types[leaf]:
                     self._refuse(group, f"a chunk of {chunk.path_in_schema!r} is of type {chunk.physical_type}")
                 found = found or chunk.is_stats_set
         return found
-
-    def _leaves_of(self, columns: Collection[str]) -> list[int]:
-        return [leaf for leaf, root in enumerate(self._root_of_leaf) if root in columns]
 
     def _by_arrow(self, group: int, leaves: list[int]) -> list[Any]:
         self._require_sound(group, leaves)
@@ -173,10 +185,10 @@ class Footer:
         made = pq.ParquetFile(file, metadata=self.metadata, pre_buffer=False, buffer_size=1 << 16)
         return without_bytes, made.reader
 
-    @cached_property
-    def _root_of_leaf(self) -> list[str]:
-        # Not by their paths: a dot may be in a name.
-        return [field.name for field in self.schema.to_arrow_schema() for _ in range(_leaves(field.type))]
+    def _checked(self, metadata: pq.FileMetaData) -> StoredColumns:
+        if not _is_each_column_known(self.data[len(_MAGIC) :]):
+            raise _not_parquet(self.label, self._size, "its footer is damaged")
+        return StoredColumns(metadata.schema)
 
     def _parsed(self, file: bytes) -> pq.FileMetaData:
         try:
@@ -185,8 +197,10 @@ class Footer:
             raise _not_parquet(self.label, self._size, "its footer is damaged") from error
 
 
-def footer_of(file: RangedFile) -> Footer:
-    """Read and parse the footer of a Parquet file.
+def footer_of(file: RangedFile, like: Footer | None = None) -> Footer:
+    """Read and parse the footer of a Parquet file; of one that is not larger than what is read, all bytes are kept.
+
+    `like` is that of another file, which may say the same of the columns.
 
     Raises
     ------
@@ -208,11 +222,9 @@ def footer_of(file: RangedFile) -> Footer:
         raise _not_parquet(file.label, size, "its footer is damaged")
     if footer_bytes > len(tail):
         tail = file.read_range(size - footer_bytes, footer_bytes)
-    data = bytes(tail[-footer_bytes:])
-    footer = Footer(file.label, _MAGIC + data, size)
-    if not _is_each_column_known(data):
-        raise _not_parquet(file.label, size, "its footer is damaged")
-    return footer
+    if len(tail) == size:
+        file.keep(tail)
+    return Footer(file.label, _MAGIC + bytes(tail[-footer_bytes:]), size, like)
 
 
 def _is_each_column_known(footer: bytes) -> bool:
@@ -239,15 +251,6 @@ def _not_parquet(label: str, size: int, why: str) -> DecodeError:
         byte_offset=size,
         hint="check the path and the suffix; download or write the file again if it was cut short.",
     )
-
-
-def _leaves(kind: pa.DataType) -> int:
-    """Return how many columns of Parquet hold a column of this type."""
-    if isinstance(kind, pa.BaseExtensionType):
-        return _leaves(kind.storage_type)
-    if pa.types.is_dictionary(kind):
-        return _leaves(kind.value_type)
-    return sum(_leaves(kind.field(place).type) for place in range(kind.num_fields)) if kind.num_fields else 1
 
 
 class _WithoutBytes:

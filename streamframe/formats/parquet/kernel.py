@@ -9,28 +9,30 @@ import pyarrow as pa
 
 from streamframe.formats.limits import MAX_BATCH_BYTES
 from streamframe.formats.parquet.chunks import Chunk
-from streamframe.formats.parquet.footer import Footer
+from streamframe.formats.parquet.stored import StoredColumns
 from streamframe.native.arrays import TextRoom
 from streamframe.native.kernels import Trust
 from streamframe.native.parquet import ColumnChunk, Extent, Form, Source
+from streamframe.native.parquet_many import Held, Wanted, read_many
+from streamframe.native.parquet_whole import TooHeavy, Unsure
 
 _STORED_BYTES = {"INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}
 _UNITS = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
 class Kernel:
-    """Decodes the column chunks of one file.
+    """Decodes the column chunks of files with the same columns.
 
     Parameters
     ----------
-    footer
+    columns
         Of the file.
     most_page_bytes
         No larger page is decompressed.
     """
 
-    def __init__(self, footer: Footer, most_page_bytes: int = MAX_BATCH_BYTES) -> None:
-        self._footer = footer
+    def __init__(self, columns: StoredColumns, most_page_bytes: int = MAX_BATCH_BYTES) -> None:
+        self._columns = columns
         self.most_page_bytes = most_page_bytes
         self._room = TextRoom()
         self._forms: dict[str, Form | None] = {}
@@ -48,12 +50,8 @@ class Kernel:
         encoded
             Text shall be read with its dictionary.
         """
-        name = column.name
-        if name not in self._forms:
-            self._forms[name] = _form_of(self._footer, column)
-            self._trust[name] = Trust()
-        form = self._forms[name]
-        if form is None or not self._trust[name]:
+        name, form = column.name, self.form(column)
+        if form is None:
             return None
         (chunk,) = chunks
         if not ColumnChunk.knows(chunk.codec) or chunk.elsewhere:
@@ -61,15 +59,42 @@ class Kernel:
         extent = Extent(chunk.start, chunk.end, chunk.codec, chunk.values, min(chunk.nbytes, self.most_page_bytes))
         return ColumnChunk(form, extent, source, room=self._room, name=name, encoded=encoded)
 
+    def form(self, column: pa.Field) -> Form | None:
+        """Return how a column is read; None if that takes Arrow."""
+        name = column.name
+        if name not in self._forms:
+            self._forms[name] = _form_of(self._columns, column)
+            self._trust[name] = Trust()
+        return self._forms[name] if self._trust[name] else None
+
+    def read_many(self, groups: Sequence[Held], schema: pa.Schema, most_bytes: int) -> list[pa.Array] | None:
+        """Return all rows of row groups, column by column; None if that takes Arrow, or more than so many bytes."""
+        wanted = []
+        for column in schema:
+            form = self.form(column)
+            if form is None:
+                return None
+            wanted.append(Wanted(column.name, form, self._columns.leaves_of((column.name,))[0]))
+        try:
+            made = read_many(groups, wanted, self._room, self.most_page_bytes, most_bytes)
+        except TooHeavy:
+            return None
+        except Unsure as unsure:
+            self.learn(schema.field(unsure.column).name, sure=False)
+            return None
+        for column in wanted:
+            self.learn(column.name, sure=True)
+        return made
+
     def learn(self, name: str, *, sure: bool) -> None:
         """Take into account whether a chunk of this column could be read."""
         self._trust[name].learn(sure=sure)
 
 
-def _form_of(footer: Footer, column: pa.Field) -> Form | None:
+def _form_of(columns: StoredColumns, column: pa.Field) -> Form | None:
     """Return how the kernel reads a column; None if it does not."""
     kind = column.type
-    leaf = footer.leaf(column.name)
+    leaf = columns.leaf(column.name)
     if leaf is None or leaf.max_repetition_level or leaf.max_definition_level > 1:
         return None
     nullable = leaf.max_definition_level == 1

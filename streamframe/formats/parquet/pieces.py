@@ -66,7 +66,7 @@ class BatchEnds:
         if column in self._seen:
             return
         limits = Limits(max(piece_bytes, _LEAST_PIECE_BYTES), self._most_bytes)
-        for chunk, leaf in zip(chunks, self._footer.leaves(column), strict=True):
+        for chunk, leaf in zip(chunks, self._footer.columns.leaves(column), strict=True):
             pieces = ChunkPieces(chunk, leaf_of(leaf), limits, self._source, self._footer, self._group, column)
             self._ends = sorted({*self._ends, *pieces.ends(longest)})
         self._seen.add(column)

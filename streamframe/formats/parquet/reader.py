@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from streamframe.batch import Mark
 from streamframe.formats.base import FileFormat, OpenFile
@@ -28,7 +27,6 @@ from streamframe.io.location import Location
 from streamframe.io.ranged import RangedFile
 from streamframe.plan.node import Scan
 from streamframe.plan.source import Block, BlockReader, Decoded
-from streamframe.schema import without_views
 
 # A decoded slice may be this many times as large as a block of text: Parquet is denser.
 _SLICE_BLOCKS = 4
@@ -51,25 +49,38 @@ class ParquetFormat(FileFormat):
         self, location: Location, *, expected: pa.Schema | None, block_bytes: int, like: OpenFile | None = None
     ) -> OpenFile:
         file = location.open_ranged()
+        before = like if isinstance(like, _OpenParquet) else None
         try:
-            footer = footer_of(file)
-            schema = _plain_schema(footer.schema)
+            footer = footer_of(file, None if before is None else before.footer)
+            if before is not None and footer.columns is before.footer.columns and before.schema is expected:
+                # What was learned of the rows of one file is as true of the next as of its own next row group.
+                return _OpenParquet(file, footer, before.schema, before.kernel, before.weight, block_bytes)
+            schema = footer.columns.arrow
             require_unique(schema, file.label)
             if expected is not None:
                 require_columns(schema, expected, file.label)
                 schema = expected  # the columns in the order of the first file
-            opened = _OpenParquet(file, footer, schema, Kernel(footer, self.max_batch_bytes), block_bytes)
+            kernel = Kernel(footer.columns, self.max_batch_bytes)
+            return _OpenParquet(file, footer, schema, kernel, RowWeight(), block_bytes)
         except BaseException:
             file.close()
             raise
-        return opened
 
 
 class _OpenParquet(OpenFile):
-    def __init__(self, file: RangedFile, footer: Footer, schema: pa.Schema, kernel: Kernel, block_bytes: int) -> None:
+    def __init__(
+        self,
+        file: RangedFile,
+        footer: Footer,
+        schema: pa.Schema,
+        kernel: Kernel,
+        weight: RowWeight,
+        block_bytes: int,
+    ) -> None:
         self._file = file
-        self._footer = footer
-        self._kernel = kernel
+        self.footer = footer
+        self.kernel = kernel
+        self.weight = weight
         self._schema = schema
         self._block_bytes = block_bytes
 
@@ -78,22 +89,23 @@ class _OpenParquet(OpenFile):
         return self._schema
 
     def read(self, scan: Scan, *, part: int) -> BlockReader:
-        groups = list(range(len(self._footer.rows)))
+        groups = list(range(len(self.footer.rows)))
         if scan.hint is not None:
             # It may speak of columns that are not in the file, such as those of a directory's keys.
             schema = scan.source.known_schema or self._schema
-            groups = matching_row_groups(self._footer, schema, scan.hint)
+            groups = matching_row_groups(self.footer, schema, scan.hint)
         wanted = list(self._schema.names if scan.columns is None else scan.columns)
         rows_before = 0
         wanted_rows = 0 if scan.start is None else scan.start.rows
-        while groups and rows_before + (rows := self._footer.rows[groups[0]]) <= wanted_rows:
+        while groups and rows_before + (rows := self.footer.rows[groups[0]]) <= wanted_rows:
             rows_before += rows
             groups.pop(0)
         return _ParquetReader(
             rows_before,
             self._file,
-            self._footer,
-            self._kernel,
+            self.footer,
+            self.kernel,
+            self.weight,
             groups,
             wanted,
             self._schema,
@@ -116,6 +128,7 @@ class _ParquetReader(BlockReader):
         file: RangedFile,
         footer: Footer,
         kernel: Kernel,
+        weight: RowWeight,
         groups: list[int],
         columns: list[str],
         schema: pa.Schema,
@@ -133,7 +146,7 @@ class _ParquetReader(BlockReader):
         self._limit = limit
         self._part = part
         self._dictionaries = dictionaries
-        self._weight = RowWeight()
+        self._weight = weight
         self._kernel = kernel
         self._blocks = self._plan_blocks()
         self._pending: _SliceBlock | WholeBlock | None = None
@@ -256,8 +269,3 @@ class _SliceBlock(Block):
 
     def mark(self, rows: int) -> Mark:
         return Mark(part=self.part, token=self.group.index, rows=rows)
-
-
-def _plain_schema(schema: pq.ParquetSchema) -> pa.Schema:
-    """Return the Arrow schema without what pandas and Parquet have noted in it."""
-    return without_views(pa.schema([field.remove_metadata() for field in schema.to_arrow_schema()]))

@@ -12,6 +12,7 @@ import math
 import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -31,6 +32,7 @@ from streamframe.formats.parquet.weight import FIRST_ROWS, RowWeight
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 from streamframe.native.parquet import ColumnChunk
+from streamframe.native.parquet_many import Held
 
 # A slice that weighs a little more than others is not worth to be put together from two pieces.
 _WHOLE = 1.25
@@ -56,10 +58,9 @@ class RowGroup:
         self._weight = weight
         self._kernel = kernel
         self.rows: int = footer.rows[index]
-        self._chunks = footer.chunks(index, frozenset(schema.names))
-        self.schema = with_dictionaries(schema, dictionaries, self._chunks)
-        self.uncompressed_bytes: int = sum(chunk.nbytes for chunk in self._all_chunks())
-        self.compressed_bytes: int = sum(chunk.end - chunk.start for chunk in self._all_chunks())
+        self._names = frozenset(schema.names)
+        self.schema = with_dictionaries(schema, dictionaries, self._chunks) if dictionaries else schema
+        self.compressed_bytes, self.uncompressed_bytes = footer.sizes(index, self._names)
         self._image: FileImage | None = None
         self._readers: list[ColumnReader] | None = None
         self._slice_rows: int = self.rows
@@ -73,6 +74,10 @@ class RowGroup:
         self._done_rows: dict[int, int] = {}
         self._done_slices = 0
         self._given_up = False
+
+    @cached_property
+    def _chunks(self) -> dict[str, list[Chunk]]:
+        return self._footer.chunks(self.index, self._names)
 
     def plan(self, slice_rows: int, slices: int, slice_bytes: int) -> None:
         """Decide into how many slices the group is cut, and how heavy one should be."""
@@ -106,6 +111,10 @@ class RowGroup:
             self.give_up()
             raise
 
+    def is_like(self, other: RowGroup) -> bool:
+        """Tell whether both are of files with the same columns, and read alike."""
+        return self._kernel is other._kernel and self.schema.equals(other.schema)
+
     def room_for(self, rows: int) -> int:
         """Return how many bytes may be taken by so many rows at once; 0 if they are likely to take more."""
         room = int(_WHOLE * self._slice_bytes)
@@ -129,6 +138,15 @@ class RowGroup:
                 start, data = read[bisect_right(spans, (chunk.extent.start, math.inf)) - 1]
                 chunk.take_input(data.slice(chunk.extent.start - start, chunk.extent.end - chunk.extent.start))
         return found
+
+    def held(self) -> Held | None:
+        """Return the row group as somebody else may read it, all at once; None if its file is not in memory."""
+        facts = self._footer.facts(self.index)
+        return None if self._file.kept is None or facts is None else Held(self._file.kept, facts, self.rows)
+
+    def read_many(self, groups: Sequence[Held], most_bytes: int) -> list[pa.Array] | None:
+        """Return all rows of row groups that are like this one; None if they would take more bytes, or take Arrow."""
+        return self._kernel.read_many(groups, self.schema, most_bytes)
 
     def learn(self, name: str, *, sure: bool) -> None:
         """Take into account whether the kernel could read a column of `chunks`."""

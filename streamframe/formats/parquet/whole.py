@@ -14,7 +14,7 @@ from streamframe.batch import Mark
 from streamframe.errors import StreamError
 from streamframe.formats.parquet.rowgroup import RowGroup
 from streamframe.native.parquet_whole import TooHeavy, Unsure, read_whole
-from streamframe.plan.source import Block, Decoded
+from streamframe.plan.source import Block, Decoded, Joined
 
 
 class WholeBlock(Block):
@@ -56,33 +56,64 @@ class WholeBlock(Block):
     def mark(self, rows: int) -> Mark:
         return Mark(part=self.part, token=self.groups[min(self._next, len(self.groups) - 1)].index, rows=rows)
 
+    def decode_with(self, following: Sequence[Block]) -> Joined | None:
+        blocks = [block for block in (self, *following) if isinstance(block, WholeBlock)]
+        groups = [group for block in blocks for group in block.groups]
+        if len(blocks) <= len(following) or not all(group.is_like(groups[0]) for group in groups):
+            return None
+        made = _read_held(groups) or _read_at_once(groups)
+        return None if made is None else Joined(made, [sum(group.rows for group in block.groups) for block in blocks])
+
     def _at_once(self) -> pa.RecordBatch | None:
         """Return all rows, with no more in memory than a slice may have; None if that is not to be."""
         self._tried = True
-        first, rows = self.groups[0], [group.rows for group in self.groups]
-        room = first.room_for(sum(rows))
-        # Without columns there is no array to tell the number of rows.
-        if not first.schema.names or sum(group.compressed_bytes for group in self.groups) > room:
-            return None
-        opened = [chunks for group in self.groups if (chunks := group.chunks()) is not None]
-        if len(opened) < len(self.groups):
-            return None
-        names = first.schema.names
-        try:
-            arrays = read_whole(list(zip(*opened, strict=True)), rows, room)
-        except TooHeavy:
-            return None
-        except Unsure as unsure:
-            first.learn(names[unsure.column], sure=False)
-            return None
-        for name in names:
-            first.learn(name, sure=True)
-        made = pa.RecordBatch.from_arrays(arrays, schema=first.schema)
-        first.weigh(made)
-        for group in self.groups:
-            group.finish()
-        self._next = len(self.groups)
+        made = _read_at_once(self.groups)
+        if made is not None:
+            self._next = len(self.groups)
         return made
+
+
+def _read_held(groups: Sequence[RowGroup]) -> pa.RecordBatch | None:
+    """Return all rows of row groups whose files are in memory; None if that is not to be."""
+    first, held = groups[0], [group.held() for group in groups]
+    found = [one for one in held if one is not None]
+    room = first.room_for(sum(group.rows for group in groups))
+    if not room or len(found) < len(held) or not first.schema.names:
+        return None
+    arrays = first.read_many(found, room)
+    if arrays is None:
+        return None
+    made = pa.RecordBatch.from_arrays(arrays, schema=first.schema)
+    first.weigh(made)
+    for group in groups:
+        group.finish()
+    return made
+
+
+def _read_at_once(groups: Sequence[RowGroup]) -> pa.RecordBatch | None:
+    first, rows = groups[0], [group.rows for group in groups]
+    room = first.room_for(sum(rows))
+    # Without columns there is no array to tell the number of rows.
+    if not first.schema.names or sum(group.compressed_bytes for group in groups) > room:
+        return None
+    opened = [chunks for group in groups if (chunks := group.chunks()) is not None]
+    if len(opened) < len(groups):
+        return None
+    names = first.schema.names
+    try:
+        arrays = read_whole(list(zip(*opened, strict=True)), rows, room)
+    except TooHeavy:
+        return None
+    except Unsure as unsure:
+        first.learn(names[unsure.column], sure=False)
+        return None
+    for name in names:
+        first.learn(name, sure=True)
+    made = pa.RecordBatch.from_arrays(arrays, schema=first.schema)
+    first.weigh(made)
+    for group in groups:
+        group.finish()
+    return made
 
 
 def _without_frames(error: StreamError) -> StreamError:
