@@ -131,10 +131,8 @@ def _gzip(level: int | None) -> Compressor:
 
 
 def _zstd(level: int | None) -> Compressor:
-    try:
-        from compression import zstd  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        from backports import zstd
+    from streamframe.io import zstd
+
     return cast("Compressor", zstd.ZstdCompressor(_KINDS["zstd"].default if level is None else level))
 
 

@@ -203,10 +203,8 @@ def _new_zlib() -> tuple[Decoder, type[Exception]]:
 
 
 def _new_zstd() -> tuple[Decoder, type[Exception]]:
-    try:
-        from compression import zstd  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        from backports import zstd
+    from streamframe.io import zstd
+
     return zstd.ZstdDecompressor(), zstd.ZstdError
 
 

@@ -58,10 +58,10 @@ class FileScan:
         reader = started(opened.read(asked, part=part), start)
         if self._is_whole:
             return reader
-        constants = {name: values[part] for name, values in self._keys.items()}
+        constants = {name: values.slice(part, 1) for name, values in self._keys.items()}
         if _PATH in self._names:
             # A name that is no UTF-8 shows its bytes.
-            constants[_PATH] = plain_scalar(label.encode(errors="backslashreplace").decode())
+            constants[_PATH] = pa.repeat(plain_scalar(label.encode(errors="backslashreplace").decode()), 1)
         return fitted(reader, Fit(self._wanted, constants, _ROW if _ROW in self._names else None), self._rows)
 
     def _look_at(self, found: pa.Schema) -> None:

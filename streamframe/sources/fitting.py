@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from streamframe.errors import DecodeError
-from streamframe.plain_values import plain_scalar
+from streamframe.plain_values import plain_array, plain_scalar
 from streamframe.plan.source import Block, BlockReader, Decoded, Joined
 from streamframe.schema import dtype_name
 from streamframe.sources.wrapped import RowsBefore, WrappedBlock, WrappedReader
@@ -26,20 +27,20 @@ class Fit:
     ----------
     schema : pyarrow.Schema
         The columns that come out. One that the file does not have is null.
-    constants : mapping of str to pyarrow.Scalar
-        Columns that have one value in the whole file.
+    constants : mapping of str to pyarrow.Array
+        Columns that have one value in the whole file: that.
     row_column : str or None
         The column that takes the rows' numbers in the file, from 1.
     """
 
     schema: pa.Schema
-    constants: Mapping[str, pa.Scalar]
+    constants: Mapping[str, pa.Array]
     row_column: str | None = None
 
     def __call__(self, made: Decoded, rows_before: int) -> Decoded:
         """Return what a block decodes to as it comes out, behind so many rows of its file."""
         rows = made.data.num_rows
-        known = {name: pa.repeat(value, rows) for name, value in self.constants.items()}
+        known = {name: pa.repeat(value[0], rows) for name, value in self.constants.items()}
         if self.row_column is not None:
             numbers = pa.arange(1, rows + 1) if made.places is None else pc.add(made.places, plain_scalar(1))
             known[self.row_column] = pc.add(numbers, plain_scalar(rows_before))
@@ -97,9 +98,9 @@ class _FittedBlock(WrappedBlock):
         made = self.block.decode_with([block.block for block in alike])
         if made is None:
             return None
-        fits = list(zip((block.fit for block in (self, *alike)), made.rows, strict=True))
+        fits = [block.fit for block in (self, *alike)]
+        which = plain_array(np.repeat(np.arange(len(fits)), made.rows))
         constants = {
-            name: pa.concat_arrays([pa.repeat(fit.constants[name], rows) for fit, rows in fits])
-            for name in self.fit.constants
+            name: pa.concat_arrays([fit.constants[name] for fit in fits]).take(which) for name in self.fit.constants
         }
         return Joined(self.fit.columns(made.data, constants), made.rows)

@@ -20,6 +20,11 @@ class _Starting(WrappedReader):
         super().__init__(reader, self._dropped, self._before)
         self._drop_rows = drop_rows
 
+    @property
+    def pending(self) -> bool:
+        # Where it is closed, blocks whose turn has not come are given up.
+        return super().pending or self._before.is_waited_for
+
     def close(self) -> None:
         super().close()
         self._before.give_up()

@@ -93,6 +93,11 @@ class RowsBefore:
         self._numbered += 1
         return self._numbered - 1
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Some blocks have a number, and their turn has not come."""
+        return self._block < self._numbered and self._failed == math.inf
+
     def take(self, block: int, part: int, rows: int, *, more: bool) -> int:
         """Wait for the turn of a block, count its rows, and return how many of its file were before them."""
         with self._turn:

@@ -9,7 +9,9 @@ buffer would crash the process (0.2 s for each gigabyte).
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import pyarrow as pa
 
@@ -21,7 +23,7 @@ from streamframe.formats.ipc.messages import Message, damaged
 from streamframe.formats.ipc.metadata import END_OF_STREAM, Records
 from streamframe.formats.limits import MAX_SLICE_ROWS, Limits
 from streamframe.formats.spilled import can_spill
-from streamframe.plan.source import Block, Decoded
+from streamframe.plan.source import Block, Decoded, Joined
 
 
 class Opening:
@@ -118,8 +120,8 @@ class IpcBlock(Block):
         self._rest: pa.RecordBatch | None = None
         self._decompressed_bytes = 0
         self._raw_bytes = opening.nbytes
-        for piece in opening.pieces() if len(decoding.wanted) else ():
-            self._put(piece)
+        self._opening = b"".join(opening.pieces()) if len(decoding.wanted) else b""
+        self._put(self._opening)
 
     def add(self, message: Message) -> tuple[list[tuple[int, int]], memoryview]:
         """Take in a record batch; return what is needed of its body, and where all of it would go."""
@@ -155,6 +157,24 @@ class IpcBlock(Block):
         rows = self._slice_rows(data)
         self._rest = data.slice(rows) if rows < data.num_rows else None
         return Decoded(self._decoding.handed_on(data.slice(0, rows)), rows, more=self._rest is not None)
+
+    def decode_with(self, following: Sequence[Block]) -> Joined | None:
+        blocks = [block for block in (self, *following) if isinstance(block, IpcBlock) and self._is_like(block)]
+        if len(blocks) <= len(following) or not len(self._decoding.wanted):
+            return None
+        messages = [block._image.buffer(len(self._opening), block._filled - len(self._opening)) for block in blocks]
+        batches = self._decoding.batches(pa.py_buffer(b"".join([self._opening, *messages, END_OF_STREAM])))
+        rows, counted = [block._rows for block in blocks], iter(batches)
+        told = [sum(batch.num_rows for batch in islice(counted, block._count)) for block in blocks]
+        if told != rows or len(batches) != sum(block._count for block in blocks):
+            return None
+        data = self._decoding.handed_on(pa.concat_batches(batches))
+        return Joined(data, rows) if self._slice_rows(data) == data.num_rows else None
+
+    def _is_like(self, other: IpcBlock) -> bool:
+        """Tell whether a block begins as this one does, and the same is wanted of it."""
+        own, its = self._decoding, other._decoding
+        return other._opening == self._opening and its.found is own.found and its.rows.equals(own.rows)
 
     def mark(self, rows: int) -> Mark:
         return Mark(part=self.part, token=self._end, rows=rows)

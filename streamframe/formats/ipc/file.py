@@ -7,6 +7,7 @@ slices; where its rows cannot be read by themselves, it goes through the disk.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -44,8 +45,10 @@ class OpenIpcFile(OpenFile):
         limits: Limits,
     ) -> None:
         self._file = file
-        self._footer = footer
-        self._found = found
+        self.footer = footer
+        self.found = found
+        # What is wanted of all files that are alike, by the names of the columns.
+        self.wanted: dict[tuple[str, ...] | None, Decoding] = {}
         self._schema = schema
         self._limits = limits
 
@@ -54,9 +57,14 @@ class OpenIpcFile(OpenFile):
         return self._schema
 
     def read(self, scan: Scan, *, part: int) -> BlockReader:
-        decoding = decoding_of(self._file.label, part, self._found, self._schema, scan, self._limits)
-        opening = Opening(self._footer.schema_message, self._file.label, self._limits)
-        return _IpcFileReader(self._file, self._footer, opening, decoding)
+        known = self.wanted.get(scan.columns) if scan.limit is None else None
+        if known is None:
+            decoding = decoding_of(self._file.label, part, self.found, self._schema, scan, self._limits)
+            self.wanted = {scan.columns: decoding}
+        else:
+            decoding = replace(known, label=self._file.label, part=part)
+        opening = Opening(self.footer.schema_message, self._file.label, self._limits)
+        return _IpcFileReader(self._file, self.footer, opening, decoding)
 
     def close(self) -> None:
         self._file.close()
@@ -89,6 +97,10 @@ class _IpcFileReader(BlockReader):
 
     @property
     def bytes_total(self) -> int:
+        return self._file.size
+
+    @property
+    def file_bytes(self) -> int:
         return self._file.size
 
     @property

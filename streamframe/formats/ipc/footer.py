@@ -17,7 +17,7 @@ from streamframe.formats.ipc.metadata import CONTINUATION, MAGIC, Footer, Malfor
 from streamframe.formats.wording import first_line
 from streamframe.io.ranged import RangedFile
 
-_TAIL_BYTES = 64 << 10
+TAIL_BYTES = 64 << 10
 # The magic and its padding, in front of the schema.
 _START = 8
 # Padding to 64 bytes and the end-of-stream marker may lie between messages; no record batch is as short.
@@ -25,7 +25,7 @@ MAX_GAP_BYTES = 72
 
 
 class IpcFooter:
-    """Where everything lies in a file, and the message with its schema.
+    """Where everything lies in a file, and the message with its schema: that of `like`, if its footer has the same.
 
     Raises
     ------
@@ -35,9 +35,11 @@ class IpcFooter:
         If the footer or the schema is damaged.
     """
 
-    def __init__(self, file: RangedFile) -> None:
+    schema_message: bytes
+
+    def __init__(self, file: RangedFile, like: IpcFooter | None = None) -> None:
         size = file.size
-        tail_start = max(0, size - _TAIL_BYTES)
+        tail_start = max(0, size - TAIL_BYTES)
         tail = file.read_range(tail_start, size - tail_start)
         if tail[-6:] != MAGIC or size < _START + 10:
             raise TruncatedError(
@@ -52,7 +54,7 @@ class IpcFooter:
             if start < _START:
                 raise Malformed("it would be longer than the file")
             data = tail[start - tail_start : -10] if start >= tail_start else file.read_range(start, footer_bytes)
-            self.dictionaries, self.batches, byte_order = Footer.of(data)
+            self.dictionaries, self.batches, byte_order, self._rest = Footer.of(data)
             schema_end = self._checked_start(start)
         except Malformed as error:
             raise damaged(file.label, size - 10, f"the footer cannot be: {error}") from error
@@ -62,7 +64,10 @@ class IpcFooter:
                 source=file.label,
                 hint="write it again as a stream (.arrows), whose numbers Arrow turns, or on a machine like this one.",
             )
-        self.schema_message = _schema_message(file, start, data + tail[-10:])
+        if like is not None and like._rest == self._rest:
+            self.schema_message = like.schema_message
+        else:
+            self.schema_message = _schema_message(file, start, data + tail[-10:])
         # What lies before the first batch is the schema once more. polars writes it without a prefix.
         prefix = file.read_range(_START, min(_START, schema_end - _START))
         schema_bytes = sum(prefix_of(prefix)) if prefix[:4] == CONTINUATION else footer_bytes

@@ -11,14 +11,13 @@ from streamframe.errors import DecodeError, StreamError
 from streamframe.formats.base import FileFormat, OpenFile
 from streamframe.formats.columns import require_columns, require_unique
 from streamframe.formats.ipc.file import OpenIpcFile
-from streamframe.formats.ipc.footer import IpcFooter
+from streamframe.formats.ipc.footer import TAIL_BYTES, IpcFooter
 from streamframe.formats.ipc.messages import Messages, damaged
 from streamframe.formats.ipc.metadata import END_OF_STREAM, MAGIC, SCHEMA
 from streamframe.formats.ipc.stream import OpenIpcStream
 from streamframe.formats.limits import MAX_BATCH_BYTES, Limits
 from streamframe.formats.wording import first_line
 from streamframe.io.location import Location
-from streamframe.io.ranged import RangedFile
 from streamframe.io.stream import ByteStream
 from streamframe.schema import without_views
 
@@ -38,6 +37,10 @@ class IpcFormat(FileFormat):
         self, location: Location, *, expected: pa.Schema | None, block_bytes: int, like: OpenFile | None = None
     ) -> OpenFile:
         limits = Limits(block_bytes, self.max_batch_bytes)
+        if isinstance(like, OpenIpcFile) and location.identity_is_cheap and location.compression is None:
+            opened = _opened_like(like, location, expected, limits)
+            if opened is not None:
+                return opened
         stream = location.open_stream()
         try:
             start = stream.read_up_to(len(MAGIC))
@@ -57,7 +60,8 @@ class IpcFormat(FileFormat):
         stream.close()
         file = location.open_ranged()
         try:
-            return _open_file(file, expected, limits)
+            footer = IpcFooter(file)
+            return OpenIpcFile(file, footer, *_schemas(footer.schema_message, file.label, expected), limits)
         except BaseException:
             file.close()
             raise
@@ -82,10 +86,26 @@ def _open_stream(stream: ByteStream, start: bytes, expected: pa.Schema | None, l
     return OpenIpcStream(messages, opening, found, schema, limits)
 
 
-def _open_file(file: RangedFile, expected: pa.Schema | None, limits: Limits) -> OpenFile:
-    footer = IpcFooter(file)
-    found, schema = _schemas(footer.schema_message, file.label, expected)
-    return OpenIpcFile(file, footer, found, schema, limits)
+def _opened_like(
+    like: OpenIpcFile, location: Location, expected: pa.Schema | None, limits: Limits
+) -> OpenIpcFile | None:
+    """Open a file that is likely to be like another; None if it has no footer."""
+    file = location.open_ranged()
+    try:
+        if file.size <= TAIL_BYTES:
+            file.keep(file.read_range(0, file.size))
+        if file.size < len(MAGIC) or file.read_range(0, len(MAGIC)) != MAGIC:
+            file.close()
+            return None
+        footer = IpcFooter(file, like.footer)
+        if footer.schema_message is like.footer.schema_message and like.schema is expected:
+            opened = OpenIpcFile(file, footer, like.found, like.schema, limits)
+            opened.wanted = like.wanted
+            return opened
+        return OpenIpcFile(file, footer, *_schemas(footer.schema_message, file.label, expected), limits)
+    except BaseException:
+        file.close()
+        raise
 
 
 def _schemas(opening: bytes, label: str, expected: pa.Schema | None) -> tuple[pa.Schema, pa.Schema]:

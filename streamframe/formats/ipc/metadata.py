@@ -107,6 +107,8 @@ class Footer(NamedTuple):
     dictionaries: tuple[Place, ...]
     batches: tuple[Place, ...]
     byte_order: str = "little"
+    # All it says beside the places.
+    rest: bytes = b""
 
     @classmethod
     def of(cls, data: bytes) -> Self:
@@ -116,11 +118,14 @@ class Footer(NamedTuple):
             dictionaries, batches = (
                 tuple(Place(*block) for block in table.structs(field, "<qi4xq")) for field in (2, 3)
             )
+            rest = bytearray(data)
+            for start, end in (table.span(field, "<qi4xq") for field in (2, 3)):
+                rest[start:end] = bytes(end - start)
             schema = table.child(1)
             is_big = schema is not None and schema.number(0, "<h") == 1
         except struct.error as error:
             raise Malformed("it is cut") from error
-        return cls(dictionaries, batches, "big" if is_big else "little")
+        return cls(dictionaries, batches, "big" if is_big else "little", bytes(rest))
 
 
 def prefix_of(data: bytes) -> tuple[int, int]:
@@ -157,14 +162,19 @@ class _Table:
         return _Table(self._data, at + self._read("<I", at)) if at else None
 
     def structs(self, field: int, kind: str) -> list[tuple[Any, ...]]:
+        start, end = self.span(field, kind)
+        return list(struct.iter_unpack(kind, self._data[start:end]))
+
+    def span(self, field: int, kind: str) -> tuple[int, int]:
+        """Return where the structs of a field lie."""
         at = self._place(field)
         if not at:
-            return []
+            return 0, 0
         start = at + self._read("<I", at)
         end = start + 4 + self._read("<I", start) * struct.calcsize(kind)
         if end > len(self._data):
             raise Malformed("its metadata is cut")
-        return list(struct.iter_unpack(kind, self._data[start + 4 : end]))
+        return start + 4, end
 
     def _place(self, field: int) -> int:
         slot = 4 + 2 * field

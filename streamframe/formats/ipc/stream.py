@@ -78,6 +78,10 @@ class _IpcStreamReader(BlockReader):
         return self._messages.stream.size
 
     @property
+    def file_bytes(self) -> int | None:
+        return self._messages.stream.size
+
+    @property
     def retries(self) -> int:
         return self._messages.stream.retries
 

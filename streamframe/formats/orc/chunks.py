@@ -70,10 +70,8 @@ def _deflated(chunk: bytes, most: int) -> bytes:
 
 
 def _zstd(chunk: bytes, most: int) -> bytes:
-    try:
-        from compression import zstd  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        from backports import zstd
+    from streamframe.io import zstd
+
     try:
         return bytes(zstd.ZstdDecompressor().decompress(chunk, most))
     except zstd.ZstdError as error:

@@ -153,6 +153,10 @@ class OrcReader(BlockReader):
         return self._raw_bytes * self._count if self._file.local_path else self._file.size
 
     @property
+    def file_bytes(self) -> int:
+        return self._file.size
+
+    @property
     def retries(self) -> int:
         return self._file.retries
 
