@@ -54,11 +54,13 @@ def plain_array(
     return pa.Array.from_buffers(kind, len(numbers), [validity, pa.py_buffer(data)])
 
 
-def plain_texts(texts: Sequence[str]) -> pa.Array:
+def plain_texts(texts: Sequence[str | None]) -> pa.Array:
     """Return an array of short texts."""
-    data = [text.encode() for text in texts]
+    data = [b"" if text is None else text.encode() for text in texts]
     ends = np.cumsum([0, *map(len, data)], dtype=np.int32)
-    return pa.Array.from_buffers(pa.string(), len(data), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(data))])
+    given = np.array([text is not None for text in texts], bool)
+    validity = None if given.all() else pa.py_buffer(np.packbits(given, bitorder="little"))
+    return pa.Array.from_buffers(pa.string(), len(data), [validity, pa.py_buffer(ends), pa.py_buffer(b"".join(data))])
 
 
 def numbers_of(array: pa.Array) -> np.ndarray[Any, np.dtype[Any]]:

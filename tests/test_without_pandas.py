@@ -29,6 +29,7 @@ print("pandas" in sys.modules)
         'frame.to_ipc("out.arrow"); list(sf.read("out.arrow").shuffle(10, seed=1).sample(0.5, seed=1))',
         'list(frame.group_by("name").agg(n=sf.count(), top=("alt", "max"), mean=("lat", "mean")))',
         'list(frame.with_columns(row=sf.source("row")).rebatch(rows=1))',
+        'frame.to_csv("out/", partition_by=["name", "day"]); list(sf.read_csv("out").with_columns(path=sf.source()))',
     ],
 )
 def test_plain_work_imports_no_pandas(tmp_path, work):

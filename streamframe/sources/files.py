@@ -163,7 +163,7 @@ class _Parts:
     @property
     def gathered_bytes(self) -> int:
         """How much of small files may be decoded at once: nothing where one is waited for."""
-        return self._block_bytes // 4 if all(one.identity_is_cheap for one in self.locations) else 0
+        return self._block_bytes // 2 if all(one.identity_is_cheap for one in self.locations) else 0
 
     def identity(self, part: int) -> str:
         """Return what a file was like when it was opened, or now if that takes a connection."""

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from streamframe.errors import PlanError, SchemaError
 from streamframe.io.location import CONTINUED_KEY, NULL_KEY, Location
+from streamframe.plain_values import plain_texts
 from streamframe.schema import dtype_name, parse_dtype
 
 # Whether the keys of paths become columns; None finds out. Or the types of some of them.
@@ -99,7 +100,12 @@ def _keys(folders: Sequence[str]) -> list[tuple[str, str | None]]:
             pairs[-1][1] += folder.removeprefix(CONTINUED_KEY)
         elif "=" in folder[1:]:
             pairs.append(folder.split("=", 1))
-    return [(unquote(name), None if value == NULL_KEY else unquote(value)) for name, value in pairs]
+    return [(_text(name), None if value == NULL_KEY else _text(value)) for name, value in pairs]
+
+
+def _text(quoted: str) -> str:
+    # A name that is no UTF-8 shows its bytes, as in the column of paths.
+    return unquote(quoted).encode(errors="backslashreplace").decode()
 
 
 def _typed(
@@ -127,7 +133,7 @@ def _type_of(values: Sequence[str | None]) -> pa.DataType:
         return pa.int64()
     if present and all(re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) for value in present):
         try:
-            pa.array(sorted(present)).cast(pa.date32())
+            plain_texts(sorted(present)).cast(pa.date32())
         except pa.ArrowInvalid:  # the 31st of February
             return pa.string()
         return pa.date32()
@@ -136,7 +142,7 @@ def _type_of(values: Sequence[str | None]) -> pa.DataType:
 
 def _column(field: pa.Field, values: Sequence[str | None], locations: Sequence[Location]) -> pa.Array:
     try:
-        return pa.array(values, pa.string()).cast(field.type)
+        return plain_texts(values).cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         pass
     for value, location in zip(values, locations, strict=True):

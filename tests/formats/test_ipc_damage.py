@@ -127,5 +127,15 @@ def test_a_batch_that_would_become_too_large_is_not_decompressed(tmp_path, strea
     assert sf.read_ipc(path, max_batch_bytes="2MB").count() == 1
 
 
+def test_a_length_of_the_schema_that_cannot_be_is_told_as_damage(tmp_path):
+    data = bytearray(ipc_bytes(table(5)))
+    # Behind the magic, its padding and the mark of a message.
+    data[12:16] = (1 << 30).to_bytes(4, "little")
+    (tmp_path / "a.arrow").write_bytes(data)
+    with pytest.raises(sf.DecodeError, match="its metadata would have") as caught:
+        sf.read(tmp_path / "a.arrow").to_arrow()
+    assert caught.value.byte_offset == 8
+
+
 if __name__ == "__main__":
     read_mutations(sys.argv[1], *map(int, sys.argv[2:]))

@@ -117,6 +117,15 @@ def test_what_infer_schema_says_of_a_directory_can_be_pasted_as_dtype(tmp_path, 
     assert pasted.count() == frame.count()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
+def test_a_folder_that_is_no_utf_8_shows_its_bytes(tmp_path):
+    folder = os.path.join(os.fsencode(tmp_path), b"k=a\xff")
+    os.mkdir(folder)
+    with open(os.path.join(folder, b"x.csv"), "w") as file:
+        file.write("n\n1\n")
+    assert rows(sf.read_csv(tmp_path)) == [{"n": 1, "k": "a\\udcff"}]
+
+
 def test_keys_that_differ_are_no_columns_unless_they_are_asked_for(tmp_path):
     put(tmp_path / "a=1" / "x.parquet", n=[1])
     put(tmp_path / "b=1" / "x.parquet", n=[1])

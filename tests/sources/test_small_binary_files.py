@@ -182,7 +182,7 @@ def read_damaged(folder: str, suffix: str, mutations: int) -> None:
     """Read directories in which one file is damaged; print what came of them. Runs in a child process."""
     rng = random.Random(13)
     verdicts: Counter[str] = Counter()
-    where = written(Path(folder), rng, ["id", "big", "town", "note", "day", "fare"], 9, suffix)
+    where = written(Path(folder), rng, ["id", "big", "town", "note"], 9, suffix)
     files = sorted(where.rglob(f"*.{suffix}"))
     for number in range(mutations):
         path = rng.choice(files[1:])

@@ -70,7 +70,10 @@ class IpcFooter:
             self.schema_message = _schema_message(file, start, data + tail[-10:])
         # What lies before the first batch is the schema once more. polars writes it without a prefix.
         prefix = file.read_range(_START, min(_START, schema_end - _START))
-        schema_bytes = sum(prefix_of(prefix)) if prefix[:4] == CONTINUATION else footer_bytes
+        try:
+            schema_bytes = sum(prefix_of(prefix)) if prefix[:4] == CONTINUATION else footer_bytes
+        except Malformed as error:
+            raise damaged(file.label, _START, str(error)) from error
         if schema_end - _START > schema_bytes + MAX_GAP_BYTES:
             raise damaged(file.label, _START, "the footer leaves out what follows the schema")
 
