@@ -23,6 +23,7 @@ from typing import Literal
 import pyarrow as pa
 
 from streamframe.batch import Marked, held_bytes
+from streamframe.io.stopping import stopping_when
 from streamframe.plan.source import Block, BlockReader, Decoded
 from streamframe.runtime.budget import Budget, Closed
 from streamframe.runtime.channel import Channel
@@ -141,6 +142,11 @@ class Prefetch:
             pa.default_memory_pool().release_unused()
 
     def _read_ahead(self) -> None:
+        # The reader opens one file after another, and cannot close one that it does not have yet.
+        with stopping_when(self._stopped.is_set):
+            self._read_until_stopped()
+
+    def _read_until_stopped(self) -> None:
         error: BaseException | None = None
         try:
             while not self._stopped.is_set():
