@@ -221,6 +221,8 @@ class Decoded(NamedTuple):
     rejects: pa.RecordBatch | None = None
     # Values that could not be read, and are null instead.
     nulled: int = 0
+    # How many times heavier than the block the steps have made it.
+    growth: float = 1.0
 
     @property
     def rejected(self) -> int:
