@@ -18,13 +18,16 @@ import pyarrow as pa
 
 from streamframe.engines.local import LocalRun
 from streamframe.engines.positions import BEFORE_IT, OF_A_COPY, require_resumable
-from streamframe.errors import PlanError
+from streamframe.errors import PlanError, StreamError
+from streamframe.io.stopping import stopping_when
 from streamframe.options import current_options
 from streamframe.plan.checkpoint import Checkpoint
 from streamframe.plan.node import Node
 from streamframe.plan.report import Stats
 
 T = TypeVar("T")
+# For another thread that opens a source and does not look up: one that waits inside the user's own file, for one.
+_OPENING_S = 1.0
 
 
 class Iteration(Generic[T]):
@@ -116,19 +119,33 @@ class Iteration(Generic[T]):
         """Stop the run; when this returns, its threads, files and connections are gone."""
         self._closed = True
         self._items = iter(())
+        if self._run is None and self._turn.acquire(timeout=_OPENING_S):
+            # Another thread was opening the sources, and has looked up.
+            self._turn.release()
         if self._run is not None:
             self._run.close()
 
     def _next_batch(self) -> pa.RecordBatch:
-        data = next(self._started()).data
+        try:
+            run = self._started()
+        except StreamError:
+            if self._closed:
+                raise StopIteration from None  # by another thread, as for a `next` that waits for rows
+            raise
+        data = next(run).data
         self._given = 0
         return data
 
     def _started(self) -> LocalRun:
         if self._run is None:
-            if self._closed:
+            with stopping_when(lambda: self._closed):
+                run = None if self._closed else LocalRun(self._plan, self._options, start=self._resume)
+            self._run = run
+            if run is not None and self._closed:
+                run.close()
+            if run is None or self._closed:
                 raise PlanError("this iteration was closed before it began", hint="iterate over the frame again.")
-            self._run = LocalRun(self._plan, self._options, start=self._resume)
+            return run
         return self._run
 
     def __enter__(self) -> Self:

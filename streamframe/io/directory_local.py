@@ -239,9 +239,9 @@ class _LocalPart(PartFile):
         super().__init__(label)
         self._path = path
         self._behind = WriteBehind()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        # Nobody else may enter the directory yet, so the file has the usual mode from the start.
-        self._file = os.fdopen(os.open(path, flags, 0o666), "wb", buffering=0)
+        # Nobody else may enter the directory yet, so the file has the usual mode from the start. By one call: between
+        # os.open and os.fdopen a Ctrl-C finds a number that nobody would close.
+        self._file = open(path, "xb", buffering=0)  # noqa: SIM115 - `commit` and `abort` close it
 
     def _write(self, data: memoryview) -> None:
         # A disk may take less than it is given.

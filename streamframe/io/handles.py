@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from streamframe.errors import PlanError, SourceError
+from streamframe.errors import PlanError, SourceError, StreamError, TruncatedError
 from streamframe.io.expansion import Expansion
+from streamframe.io.http_errors import truncated
 from streamframe.io.location import Location
 from streamframe.io.ranged import RangedFile
 from streamframe.io.stream import ByteStream, WrappedStream
@@ -61,15 +62,26 @@ class Handle:
                 else:
                     data = self.file.read(len(target))
                     count = data if data is None else len(data)
-                    if count and not isinstance(data, str):
+                    if count and count <= len(target) and not isinstance(data, str):
                         target[:count] = data
-        except (OSError, ValueError) as error:  # ValueError: it was closed meanwhile
-            raise SourceError(f"{label} cannot be read: {error}", source=label) from error
+        except StreamError:
+            raise
+        except Exception as error:  # whatever it is that the user's object reads from
+            raise _unreadable(error, label) from error
         if isinstance(data, str):
             raise PlanError("the file is open in text mode", hint='open it with mode "rb".')
         if count is None:
             raise SourceError(f"{label} has no bytes now", source=label, hint="open it in blocking mode.")
+        if count > len(target):
+            told = f"it gave {count:,} bytes, and {len(target):,} were asked for"
+            raise SourceError(f"{label} cannot be read: {told}", source=label)
         return int(count)
+
+    @property
+    def missing_bytes(self) -> int:
+        """What a response of `http.client` has announced and not brought: it ends without a word where it is cut."""
+        is_response = any(base.__module__ == "http.client" for base in type(self.file).__mro__)
+        return (getattr(self.file, "length", None) or 0) if is_response else 0
 
     def end(self, label: str) -> int:
         """Return how many bytes the file has."""
@@ -78,8 +90,10 @@ class Handle:
                 place = self.file.tell()
                 end = int(self.file.seek(0, os.SEEK_END) or self.file.tell())
                 self.file.seek(place)
-        except (OSError, ValueError) as error:  # ValueError: it was closed meanwhile
-            raise SourceError(f"{label} cannot be read: {error}", source=label) from error
+        except StreamError:
+            raise
+        except Exception as error:  # whatever it is that the user's object reads from
+            raise _unreadable(error, label) from error
         return end
 
 
@@ -165,6 +179,8 @@ class _HandleStream(ByteStream):
 
     def _fill(self, target: memoryview) -> int:
         count = self._handle.read_at(self._handle.start + self._position, target, self.label)
+        if not count and (missing := self._handle.missing_bytes):
+            raise truncated(self.label, self._position, self._position + missing)
         self._position += count
         return count
 
@@ -234,6 +250,14 @@ class _HandleRangedFile(RangedFile):
 
     def _release(self) -> None:
         pass
+
+
+def _unreadable(error: Exception, label: str) -> SourceError:
+    # What reads from a body or a compressed file that is cut.
+    if isinstance(error, EOFError) or any(base.__name__ == "IncompleteRead" for base in type(error).__mro__):
+        hint = "get the file again: what is there is not all of it."
+        return TruncatedError(f"{label} is cut off: {error}", source=label, hint=hint)
+    return SourceError(f"{label} cannot be read: {error}", source=label)
 
 
 def _decompresses(file: Any) -> bool:

@@ -15,10 +15,12 @@ from typing import Any, TypeVar
 
 from streamframe.errors import StreamError
 from streamframe.io.redact import forget_hidden
+from streamframe.io.stopping import told_to_stop
 from streamframe.io.stream import closed_error
 
 T = TypeVar("T")
 # Not one long wait: where another library (polars, for one) lets a signal restart it, Python sees a Ctrl-C between two.
+# So does a thread that was told to stop while it opens a stream.
 _LOOK_UP_S = 0.1
 
 
@@ -33,7 +35,7 @@ class Calls:
         self._running: set[concurrent.futures.Future[Any]] = set()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end; raise the stream's closed error if `close` comes first."""
+        """Run a coroutine to its end; raise the stream's closed error if `close` comes first, or a word to stop."""
         with self._lock:
             if self._closed:
                 coroutine.close()
@@ -43,6 +45,8 @@ class Calls:
         try:
             while not future.done():
                 concurrent.futures.wait([future], _LOOK_UP_S)
+                if told_to_stop():
+                    future.cancel()
             return future.result()
         except concurrent.futures.CancelledError:
             raise closed_error(self._label) from None

@@ -180,6 +180,9 @@ def translated(error: BaseException, label: str, secrets: tuple[str, ...]) -> St
             source=label,
             hint="is this a web server? The header, or the body's announced length, is damaged.",
         )
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        # What aiohttp says of it may be half of a header, with cookies.
+        return TransportError(f"{label} closed the connection before its answer was complete", source=label)
     return TransportError(f"{label} cannot be reached: {_brief(error, secrets)}", source=label)
 
 
@@ -199,7 +202,11 @@ def _bad_certificate(error: Exception, label: str) -> TransportError:
 
 
 def shown(error: BaseException, secrets: tuple[str, ...]) -> BaseException | None:
-    """Return a cause for the traceback, unless it would show a secret or quote pages of data."""
+    """Return a cause for the traceback, unless it would show a secret, or quote headers or pages of data."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
+        return None
     hidden = len(f"{error} {error!r}") > 4 * _BRIEF_CHARS or shows_secrets(error, secrets)
     return None if hidden else error
 

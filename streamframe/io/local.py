@@ -274,7 +274,10 @@ def _translated(error: OSError | ValueError, location: LocalLocation) -> SourceE
         return SourceError(f"{label!r} is not a path: {error}", source=label)
     if isinstance(error, FileNotFoundError):
         found = SourceError.missing(label)
-        found.hint = _nearest(os.path.dirname(location.path), location.name) or found.hint
+        if os.path.islink(location.path):
+            found.hint = f"it is a link to {os.readlink(location.path)}, which is not there."
+        else:
+            found.hint = _nearest(os.path.dirname(location.path), location.name) or found.hint
     elif isinstance(error, IsADirectoryError):
         found = SourceError(
             f"{label} is a directory",

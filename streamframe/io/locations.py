@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from streamframe.errors import PlanError, did_you_mean
 from streamframe.io.handles import Handle, HandleLocation
@@ -144,11 +144,17 @@ def _from_text(text: str, options: dict[str, Any]) -> Location:
     if scheme in ("http", "https"):
         url = text.partition("#")[0]
         try:
-            urlsplit(url)
+            parts = urlsplit(url)
         except ValueError as error:
             raise PlanError(
                 f"{redact(url)} is not a URL: {error}", hint="check the host, and the [ ] of IPv6."
             ) from None
+        if not parts.hostname or not _has_port(parts):
+            what = "port" if parts.hostname else "host"
+            raise PlanError(
+                f"{redact(text)} is not a URL: it has no {what}",
+                hint="it has to be like https://host/path; in a password, /, ? and # are written as %2F, %3F and %23.",
+            )
         _check_http_options(url, options)
         return HttpLocation(label=redact(url), url=url, storage_options=options)
     import fsspec
@@ -221,6 +227,14 @@ def _only_web(options: dict[str, Any], text: str) -> None:
     for name in ("allow_hosts", "block_private"):
         if options.get(name):
             raise PlanError(f"{redact(text)}: {name} cannot be checked", hint="it is for http:// and https:// alone.")
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Tell whether what stands for a port is one, or there is none."""
+    try:
+        return parts.port is None or parts.port >= 0
+    except ValueError:  # its text would show what may be half of a password
+        return False
 
 
 def _check_http_options(url: str, options: dict[str, Any]) -> None:

@@ -16,6 +16,9 @@ from urllib.parse import unquote
 _HIDDEN = "***"
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<rest>[^\s'\"<>]*)")
 
+# An unescaped "/", "?" or "#" in a password ends the authority too soon. What looks like a port is no number then.
+_CUT_USERINFO = re.compile(r"[^/?#@\[\]]*:(?!\d*([/?#]|\Z))[^/?#@]*[/?#].*@", re.S)
+
 # By these names libraries take what is not for everyone's eyes; all below them is secret.
 _SENSITIVE = re.compile(r"header|auth|cookie|param|key|secret|token|pass|credential|signature|\bsas|proxy", re.I)
 
@@ -61,6 +64,8 @@ def secrets_of(uri: str) -> tuple[str, ...]:
     found: list[str] = []
     for link in links(uri):
         _, _, rest = link.partition("://")
+        if cut := _CUT_USERINFO.match(rest):
+            found += [cut[0][:-1], cut[0][:-1].partition(":")[2]]
         authority, query = re.split(r"[/?#]", rest, maxsplit=1)[0], link.partition("#")[0].partition("?")[2]
         if "@" in authority:
             userinfo = authority.rpartition("@")[0]
@@ -100,6 +105,8 @@ def links(uri: str) -> list[str]:
 
 def _redact_one(uri: str) -> str:
     scheme, _, rest = uri.partition("://")
+    cut = _CUT_USERINFO.match(rest)
+    rest = rest[cut.end() :] if cut else rest
     rest = rest.partition("#")[0]
     place, question, query = rest.partition("?")
     authority, slash, path = place.partition("/")

@@ -226,6 +226,8 @@ class Decoded(NamedTuple):
     rejects: pa.RecordBatch | None = None
     # Values that could not be read, and are null instead.
     nulled: int = 0
+    # How many times heavier than the block the steps have made it.
+    growth: float = 1.0
     # Where it is of several blocks: each of them, and what is to be known of it beside its rows.
     each: tuple[tuple[Block, Decoded], ...] = ()
 

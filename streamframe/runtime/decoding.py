@@ -9,7 +9,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streamframe.batch import Mark
+from streamframe.batch import Mark, held_bytes
 from streamframe.errors import DecodeError, StreamError
 from streamframe.plain_values import plain_scalar
 from streamframe.plan.source import REJECTS, Block, Decoded
@@ -42,7 +42,8 @@ def decoded(block: Block, steps: Sequence[Apply]) -> Decoded:
             data = step(data)
     except StreamError as error:
         raise BlockFailed(error, block) from error
-    return made._replace(data=data)
+    growth = held_bytes(data) / max(1, held_bytes(made.data), block.nbytes) if steps else 1.0
+    return made._replace(data=data, growth=growth)
 
 
 class Rejected:

@@ -5,6 +5,8 @@ Rules:
   other except through the budget and the channel.
 * Room is charged before a block is read (a forecast), corrected when it has been read, weighed
   when it is decoded, and released when the consumer comes back for more.
+* Steps may make far more of a block than was in it, such as a hundred columns. So the forecast is of what
+  becomes of a block, by the blocks before; and where there are steps, the second one waits for the first's weight.
 * Stopping is in this order: the channel (the consumer leaves), the budget (the reader stops
   waiting), the source (which frees a stalled read), then the threads are joined. `stop` does all
   but joining and so may be called by a finalizer.
@@ -23,6 +25,7 @@ from typing import Literal
 import pyarrow as pa
 
 from streamframe.batch import Marked, held_bytes
+from streamframe.io.stopping import stopping_when
 from streamframe.plan.source import Block, BlockReader, Decoded
 from streamframe.runtime.budget import Budget, Closed
 from streamframe.runtime.channel import Channel
@@ -34,6 +37,7 @@ JOIN_TIMEOUT_S = 10.0
 # Pages that were given back have to be asked for again: at every quarter of the memory, that took a
 # third of the time in which Parquet is decoded.
 _GIVE_BACK_S = 1.0
+_LESS_GROWTH = 0.9
 
 _live: weakref.WeakSet[Prefetch] = weakref.WeakSet()
 
@@ -66,6 +70,9 @@ class Prefetch:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="streamframe-decode")
         self._thread = threading.Thread(target=self._read_ahead, name="streamframe-reader", daemon=True)
         self._stopped = threading.Event()
+        # How many times heavier the steps have made a block, at least once; known when one was weighed.
+        self._growth = 1.0
+        self._weighed = threading.Event()
         self._given_back = time.monotonic()
         _live.add(self)
 
@@ -114,6 +121,7 @@ class Prefetch:
         if self._stopped.is_set():
             return
         self._stopped.set()
+        self._weighed.set()
         self._channel.close()
         self._flow.close()
         self._reader.close()
@@ -141,17 +149,25 @@ class Prefetch:
             pa.default_memory_pool().release_unused()
 
     def _read_ahead(self) -> None:
+        # The reader opens one file after another, and cannot close one that it does not have yet.
+        with stopping_when(self._stopped.is_set):
+            self._read_until_stopped()
+
+    def _read_until_stopped(self) -> None:
         error: BaseException | None = None
         try:
             while not self._stopped.is_set():
-                forecast = self._reader.next_bytes()
+                forecast = int(self._reader.next_bytes() * self._growth)
                 self._flow.acquire(forecast)
                 block = self._reader.next_block()
                 if block is None:
                     self._flow.adjust(-forecast)
                     break
-                self._flow.adjust(block.nbytes - forecast)
-                self._channel.send(self._pool.submit(self._decode, block))
+                charged = int(block.nbytes * self._growth)
+                self._flow.adjust(charged - forecast)
+                self._channel.send(self._pool.submit(self._decode, block, charged))
+                if self._steps:
+                    self._weighed.wait()
         except Closed:
             pass
         except BaseException as raised:
@@ -160,12 +176,16 @@ class Prefetch:
             # The source stays open: blocks that are still to be decoded may read from it.
             self._channel.finish(error)
 
-    def _decode(self, block: Block) -> tuple[Block, Decoded, int]:
-        charged = block.nbytes
-        made = decoded(block, self._steps)
-        rejects = [one.rejects for one in (made, *(one for _, one in made.each)) if one.rejects is not None]
-        weight = held_bytes(made.data) + sum(map(held_bytes, rejects))
-        self._flow.adjust(weight - charged)
+    def _decode(self, block: Block, charged: int) -> tuple[Block, Decoded, int]:
+        try:
+            made = decoded(block, self._steps)
+            rejects = [one.rejects for one in (made, *(one for _, one in made.each)) if one.rejects is not None]
+            weight = held_bytes(made.data) + sum(map(held_bytes, rejects))
+            # Slowly less: blocks that few rows are left of may be followed by others.
+            self._growth = max(1.0, made.growth, _LESS_GROWTH * self._growth)
+            self._flow.adjust(weight - charged)
+        finally:
+            self._weighed.set()
         return block, made, weight
 
 

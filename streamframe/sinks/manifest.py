@@ -98,7 +98,8 @@ class Manifest:
             for file in self.files
         )
         head = json.dumps(facts, indent=1, ensure_ascii=False).removesuffix("\n}")
-        return f'{head},\n "files": [\n  {files}\n ]\n}}'.encode()
+        # The name of a source that is no UTF-8 has lone surrogates, which JSON takes as escapes of just this form.
+        return f'{head},\n "files": [\n  {files}\n ]\n}}'.encode(errors="backslashreplace")
 
     def _last(self) -> Any:
         if self.last is not None:

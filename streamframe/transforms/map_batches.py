@@ -95,15 +95,23 @@ class MapPandas(MapBatches):
                 f"{self.describe()} returned {_kind(made)}, not a DataFrame", hint="return the frame from the function."
             )
         try:
-            batch = pa.RecordBatch.from_pandas(made, preserve_index=False).replace_schema_metadata()
+            # Not RecordBatch.from_pandas, which refuses a text column of several pieces, as pd.concat makes them.
+            table = pa.Table.from_pandas(made, preserve_index=False).replace_schema_metadata()
         except _REFUSED as error:
             raise _not_arrow(self.describe(), error) from error
+        batch = _one_batch(table, self.describe())
         return batch if frozen is None or batch.schema.equals(frozen) else _fitted(batch, frozen, self.describe())
 
 
 def _one_batch(made: Any, step: str) -> pa.RecordBatch:
     if isinstance(made, pa.Table):
         batches = made.combine_chunks().to_batches()
+        if len(batches) > 1:
+            # Text whose offsets have 32 bits stays in pieces then.
+            raise SchemaError(
+                f"{step} returned {made.nbytes:,} bytes, of which one column is more than a batch can hold",
+                hint="return less at a time: the batches that go in are smaller behind rebatch(rows=...).",
+            )
         return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=made.schema)
     if isinstance(made, pa.RecordBatch):
         return made

@@ -6,12 +6,16 @@ import bz2
 import gzip
 import io
 import lzma
+import urllib.request
+import zipfile
 
 import fsspec
 import pyarrow.parquet as pq
 import pytest
 
 import streamframe as sf
+from streamframe.testing.faults import chunks_cut_at, cut_at
+from streamframe.testing.server import serve
 
 CSV = b"a,b\n1,2\n"
 
@@ -65,3 +69,45 @@ def test_a_reader_of_text_is_told_when_it_is_found_out():
 
     with pytest.raises(sf.PlanError, match="text mode"):
         sf.read_csv(Text()).count()
+
+
+@pytest.mark.parametrize(("suffix", "module"), [(".gz", gzip), (".bz2", bz2), (".xz", lzma)])
+def test_what_decompresses_itself_and_is_cut_is_told_as_such(tmp_path, suffix, module):
+    path = tmp_path / f"a.csv{suffix}"
+    path.write_bytes(module.compress(CSV)[:-9])
+    with module.open(path) as file, pytest.raises(sf.TruncatedError, match="cut off"):
+        sf.read_csv(file).count()
+
+
+def test_whatever_an_open_file_raises_is_told_as_a_file_that_cannot_be_read(tmp_path):
+    """Each library has its own; here zlib's, which is no OSError."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", CSV * 1000)
+    damaged = bytearray(path.read_bytes())
+    damaged[40] ^= 0xFF
+    path.write_bytes(damaged)
+    damage = pytest.raises(sf.SourceError, match="cannot be read")
+    with zipfile.ZipFile(path) as archive, archive.open("a.csv") as file, damage as found:
+        sf.read_csv(file).count()
+    assert found.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("fault", [cut_at, chunks_cut_at])
+def test_a_response_of_the_standard_library_that_is_cut_is_told(fault):
+    """Of a body with a length, `http.client` says nothing: it ends as if all had come."""
+    cut = pytest.raises(sf.TruncatedError, match="cut off")
+    with serve(fault(500, CSV * 1000)) as url, urllib.request.urlopen(url) as response, cut:
+        sf.read_csv(response).count()
+
+
+def test_more_bytes_than_were_asked_for_are_an_error():
+    class Generous(io.RawIOBase):
+        def readable(self):
+            return True
+
+        def readinto(self, target):
+            return len(target) + 5
+
+    with pytest.raises(sf.SourceError, match=r"gave .* bytes, and .* were asked for"):
+        sf.read_csv(Generous()).count()

@@ -18,6 +18,7 @@ from streamframe.testing import (
     Request,
     by_path,
     cut_at,
+    hang_up,
     in_turn,
     page,
     redirects_to,
@@ -125,6 +126,25 @@ def echoes_in_fields(request: Request) -> None:
 def test_an_answer_that_is_none(handler, retries, caplog):
     with serve(handler) as url:
         hides_it(url, caplog, retries=retries)
+
+
+def sets_a_cookie_and_leaves(request: Request) -> None:
+    request.send(b"HTTP/1.1 200 OK\r\nSet-Cookie: session=geheim-session\r\n")
+    hang_up(request)
+
+
+def test_half_of_a_header_is_not_quoted(caplog):
+    with serve(sets_a_cookie_and_leaves) as url:
+        texts = told_by(f"{url}/a.csv", {"retries": 0}, caplog)
+    assert any("closed the connection before its answer was complete" in text for text in texts)
+    assert not any(SECRET in text for text in texts)
+
+
+@pytest.mark.parametrize("url", ["http://me:geheim/1@host/a.csv", "http://me:geheim#1@host/a.csv"])
+def test_a_password_that_is_not_escaped_is_told_at_the_call(url):
+    with pytest.raises(sf.PlanError, match=r"is not a URL: it has no port(.|\n)*%2F") as raised:
+        sf.read_csv(url)
+    assert not any(SECRET in text for text in shown(raised.value))
 
 
 def test_a_host_that_is_not_there(caplog):

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from streamframe.testing import page, serve, stalls_after
+import streamframe as sf
+from streamframe.testing import Request, never_answers, page, serve, stalls_after
 
 CSV = b"a,b\n" + b"1,2\n" * 500_000
 
@@ -50,6 +52,46 @@ def test_twenty_stalled_iterations_that_are_abandoned_end_at_once():
     taken = [abandon(how) for how in ("break", "exit") * 10]
     print(f"\n20 of 20 ended with code 0 and an empty stderr; slowest {max(taken):.2f} s with its start")  # noqa: T201
     assert max(taken) < 2
+
+
+def test_close_ends_a_run_whose_next_file_is_being_opened():
+    """Nobody has that stream yet, so nobody can close it."""
+    asked: list[Request] = []
+    with serve(page(CSV)) as good, serve(never_answers, asked) as silent:
+        with sf.read_csv([f"{good}/a.csv", f"{silent}/b.csv"]).iter_batches() as batches:
+            next(batches)
+            while not asked:
+                pass
+            start = time.monotonic()
+        assert time.monotonic() - start < 2
+
+
+def test_a_run_that_is_dropped_while_its_next_file_is_being_opened_ends():
+    asked: list[Request] = []
+    with serve(page(CSV)) as good, serve(never_answers, asked) as silent:
+        batches = sf.read_csv([f"{good}/a.csv", f"{silent}/b.csv"]).iter_batches()
+        next(batches)
+        while not asked:
+            pass
+        del batches
+        end = time.monotonic() + 2
+        while any(thread.name == "streamframe-reader" for thread in threading.enumerate()):
+            assert time.monotonic() < end
+
+
+@pytest.mark.parametrize("handler", [never_answers, stalls_after(100, CSV)], ids=["opening", "first rows"])
+def test_close_ends_a_next_that_opens_its_source(handler):
+    """By another thread, such as that of a button."""
+    asked: list[Request] = []
+    with serve(handler, asked) as url, ThreadPoolExecutor(1) as beside:
+        batches = sf.read_csv(f"{url}/a.csv").iter_batches()
+        rows = beside.submit(list, batches)
+        while not asked:
+            pass
+        start = time.monotonic()
+        batches.close()
+        assert rows.result(timeout=2) == []
+        assert time.monotonic() - start < 2
 
 
 READS = """

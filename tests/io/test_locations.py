@@ -312,3 +312,10 @@ def test_building_a_plan_imports_neither_aiohttp_nor_fsspec():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert out.stdout.strip() == "[]", out
+
+
+def test_a_link_to_nothing_is_told_as_such(tmp_path):
+    """The nearest name was its own."""
+    (tmp_path / "a.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(SourceError, match=r"does not exist(.|\n)*a link to .*gone\.csv, which is not there"):
+        read_all(tmp_path / "a.csv")

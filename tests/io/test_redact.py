@@ -17,6 +17,9 @@ from streamframe.io.redact import forget_hidden, redact, redact_text, secrets_in
         ("https://host/a.csv#key=abc", "https://host/a.csv"),
         ("https://me:pw@host:8080/a@b.csv", "https://host:8080/a@b.csv"),
         ("https://me:p@ss@host/a.csv", "https://host/a.csv"),
+        ("https://me:p/ss@host/a.csv?k=v", "https://host/a.csv?k=***"),
+        ("https://me:p#ss@host/a.csv", "https://host/a.csv"),
+        ("postgresql://me:p?ss@host/db", "postgresql://host/db"),
         ("https://[::1]:80/a::b.csv?k=v::w", "https://[::1]:80/a::b.csv?k=***"),
         ("s3://key:secret@bucket/a.csv", "s3://bucket/a.csv"),
         ("simplecache::https://me:pw@host/a?k=v", "simplecache::https://host/a?k=***"),
@@ -32,6 +35,12 @@ def test_a_foreign_message_is_cleaned_too():
     uri = "https://me:geheim@host/a?k=verborgen%21"
     text = f"cannot open {uri} that is 'verborgen!' by geheim"
     assert redact_text(text, secrets_of(uri)) == "cannot open https://host/a?k=*** that is '***' by ***"
+
+
+def test_a_password_with_an_unescaped_slash_is_a_secret_as_a_whole():
+    assert redact_text("invalid port in me:ge/heim@host", secrets_of("https://me:ge/heim@host/a")) == (
+        "invalid port in ***@host"
+    )
 
 
 def test_secrets_of_options_are_found_at_any_depth_and_in_the_forms_they_travel_in():

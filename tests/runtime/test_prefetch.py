@@ -98,6 +98,19 @@ def test_the_peak_stays_under_the_limit():
     assert budget.held_bytes == 0
 
 
+def test_what_steps_make_heavier_is_foreseen():
+    """Twelve blocks fit, and became fifty times as heavy before anybody looked."""
+
+    def wide(batch):
+        return pa.record_batch({f"n{place}": pa.array([1] * 1000, pa.int64()) for place in range(50)})
+
+    budget = Budget(100_000)
+    scan = Prefetch(Numbers(30), [wide], budget, workers=2, counts=RowCounts(Rejected(Mark())))
+    assert sum(1 for _ in scan.batches()) == 30
+    scan.close()
+    assert budget.peak_bytes <= 2 * 50 * BLOCK_BYTES
+
+
 def test_a_read_that_stalls_is_freed_by_stopping():
     reader = Numbers(10, stalls_at=3)
     scan = prefetch(reader)

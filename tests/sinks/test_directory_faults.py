@@ -8,6 +8,8 @@ import random
 import resource
 import signal
 import subprocess
+import sys
+from itertools import count
 from pathlib import Path
 
 import fsspec
@@ -17,6 +19,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 import streamframe as sf
 from streamframe.io.directory_local import LocalDirectory
+from tests.conftest import open_files_under
 from tests.contract.parts import table
 from tests.sinks.children import printed_by
 from tests.sinks.killing import state
@@ -233,3 +236,34 @@ def test_what_is_left_of_a_directory_whose_name_starts_alike_is_not_taken_for_ou
     sf.from_arrow({"a": [1]}).to_csv(f"{tmp_path / start}two/")
     assert staging.with_suffix(".old").is_dir()
     assert [path.name for path in (tmp_path / f"{start}two").glob("part*")] == ["part-00000.csv"]
+
+
+# A file that is dropped right behind its making is closed then, with Python's warning.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_at_any_call_while_a_file_is_opened_leaves_no_descriptor(tmp_path):
+    """Python looks for signals where a function begins: what nobody owns by then is never closed."""
+
+    def stopped_at(number):
+        calls = count(1)
+
+        def stop(frame, event, arg):
+            if "__del__" not in frame.f_code.co_name and next(calls) == number:
+                raise KeyboardInterrupt
+
+        before = sys.gettrace()
+        sys.settrace(stop)
+        try:
+            directory.create(f"{number}.csv").abort()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+    directory = LocalDirectory("out", str(tmp_path / "out"), "error", ".csv")
+    number = 1
+    while stopped_at(number):
+        number += 1
+    directory.abort()
+    assert number > 5
+    assert open_files_under(tmp_path) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sqlite3
 
 import pyarrow as pa
@@ -34,6 +35,13 @@ def test_an_export_names_its_plan_its_source_and_how_far_it_came(path, tmp_path)
     ]
     assert (found["last"]["rows"], found["last"]["mark"]["part"]) == (40, 0)
     assert "run" not in found
+
+
+def test_the_name_of_a_source_need_not_be_text(path, tmp_path):
+    """On Linux it is bytes; an export of such a file was a `UnicodeEncodeError` at its end."""
+    odd = path.rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.csv"))
+    assert written(sf.read_csv(odd), tmp_path / "out")["source"][0].startswith(f"{odd}: ")
+    assert sf.read_parquet(tmp_path / "out").count() == 100
 
 
 def test_folders_name_them_too_and_so_does_what_was_continued(path, tmp_path):

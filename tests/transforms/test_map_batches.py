@@ -31,6 +31,22 @@ def test_a_dict_that_makes_no_batch_is_told_with_the_step(frame):
     assert raised.value.step == "step 2 of 2: map_batches"
 
 
+def test_a_dataframe_of_pieces_of_text_is_taken():
+    """What `pd.concat` returns: its text columns are not one array."""
+    frame = sf.from_arrow({"t": ["x", "y"]})
+    made = frame.map_pandas(lambda chunk: pd.concat([chunk, chunk], ignore_index=True)).to_arrow()
+    assert made.to_pydict() == {"t": ["x", "y", "x", "y"]}
+
+
+@pytest.mark.soak
+def test_a_table_with_more_text_than_a_batch_can_hold_is_refused(frame):
+    """Its first two gigabytes passed for all of it."""
+    half = pa.chunked_array([pa.repeat(pa.scalar("x" * (1 << 20)), 1025)])
+    table = pa.table({"t": pa.chunked_array([*half.chunks, *half.chunks])})
+    with pytest.raises(sf.SchemaError, match="more than a batch can hold"):
+        frame.map_batches(lambda batch: table).count()
+
+
 @pytest.mark.parametrize("verb", ["map_batches", "map_pandas"])
 def test_a_schema_that_is_none_is_refused_at_the_call(frame, verb):
     with pytest.raises(sf.PlanError, match=r"needs a pyarrow\.Schema"):
