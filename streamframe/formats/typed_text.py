@@ -48,6 +48,10 @@ class TypedText(FileFormat):
         return self.errors == "quarantine"
 
     @property
+    def leaves_out(self) -> bool:
+        return self.errors in ("skip", "quarantine")
+
+    @property
     def widens(self) -> bool:
         return self.on_widen == "string"
 

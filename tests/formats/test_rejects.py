@@ -189,6 +189,18 @@ def test_columns_that_are_not_needed_are_not_looked_at():
     assert (len(rows), stats.rejected) == (10, 7)  # those with too few or many fields, and what is no text
 
 
+@pytest.mark.parametrize("kind", RECORDS)
+def test_count_is_of_the_rows_that_come_and_makes_all_records_with_those_of_rejects(kind):
+    frame = read(kind, list(RECORDS[kind]), "quarantine")
+    assert frame.count() == len(frame.to_arrow()) == read(kind, list(RECORDS[kind]), "skip").count()
+    assert frame.count() + frame.rejects().count() == len(RECORDS[kind])
+    assert frame.select("name").count() == len(frame.select("name").to_arrow())
+
+
+def test_count_leaves_out_lines_that_are_no_text():
+    assert sf.read_lines(io.BytesIO(b"a\n\xff\nb\n"), errors="skip").count() == 2
+
+
 def test_a_quote_that_is_never_closed_takes_one_record_with_it():
     frame = read("csv", [b"1,2,2024-01-01,a", b'2,3,2024-01-01,"b'], "quarantine")
     rows, stats = run(frame)

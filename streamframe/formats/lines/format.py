@@ -67,6 +67,10 @@ class LinesFormat(FileFormat):
     def quarantines(self) -> bool:
         return self.errors == "quarantine"
 
+    @property
+    def leaves_out(self) -> bool:
+        return self.errors in ("skip", "quarantine")
+
     def taking_apart(self, column: str, pattern: Pattern) -> Self | None:
         # Without a word on what becomes of such lines, they are the business of the step that takes them apart.
         is_known = self.errors != "raise" and self.pattern is None and column == COLUMN
