@@ -69,6 +69,7 @@ def failure(text: str | bytes, schema: pa.Schema | None = SCHEMA, **options: obj
         ('"x"', "a line holds text, not an object", "one object in each line"),
         ("a,b,c", "not JSON: 'a,b,c'", "one object in each line"),
         ('{"s":' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply", None),
+        ('{"new":' + '{"x":' * 900 + "1" + "}" * 901, "nested too deeply", None),
     ],
 )
 def test_a_bad_line_is_told_with_its_place_and_a_way_out(line, message, hint):
@@ -232,3 +233,16 @@ def test_a_name_with_half_of_a_pair_is_an_error_of_ours(first, line):
     if first:
         assert kept.to_arrow()["a"].to_pylist() == [1]
         assert kept.rejects().to_arrow()["record"].to_pylist() == [line]
+
+
+@pytest.mark.parametrize("levels", [200, 400, 900])
+def test_an_object_of_too_many_levels_costs_no_other_of_the_sample(levels):
+    """Finding its types ended in a RecursionError, whatever errors= said."""
+    deep = b'{"a":1,"s":' + b'{"x":' * levels + b"1" + b"}" * levels + b"}\n"
+    frame = sf.read_ndjson(io.BytesIO(b'{"a":0}\n' + deep + b'{"a":2}\n'), errors="quarantine")
+    assert frame.to_arrow()["a"].to_pylist() == [0, 2]
+    assert frame.rejects().to_arrow()["reason"].to_pylist() == ["an object is nested too deeply"]
+    with pytest.raises(DecodeError, match="nested too deeply"):
+        sf.read_ndjson(io.BytesIO(deep)).to_arrow()
+    text = sf.read_ndjson(io.BytesIO(b'{"a":0}\n' + deep), dtype={"s": "string"}).to_arrow()["s"].to_pylist()
+    assert text == [None, deep[len(b'{"a":1,"s":') : -2].decode()]
