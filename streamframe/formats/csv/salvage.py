@@ -111,10 +111,15 @@ def _read(piece: Piece, decoding: Decoding) -> tuple[pa.Table, list[str], Ragged
                 raise located(error, piece, decoding.dialect, decoding.names, decoding.schema) from error
             suspects.append(name)
         else:
-            rounding = [name for name in decoding.exact.difference(suspects) if _may_round(table, name)]
-            if not rounding:
+            doubtful = [name for name in decoding.exact.difference(suspects) if _may_round(table, name)]
+            doubtful += [
+                name
+                for name, column in zip(table.column_names, table.itercolumns(), strict=True)
+                if name not in suspects and decoding.spelling.may_be_off(column) is not None
+            ]
+            if not doubtful:
                 return table.combine_chunks(), suspects, skipped
-            suspects += rounding
+            suspects += doubtful
 
 
 def _may_round(table: pa.Table, name: str) -> bool:
@@ -167,6 +172,8 @@ def _converted(values: pa.Array, kind: pa.DataType, spelling: Spelling, *, exact
 def _parsed(texts: list[bytes], kind: pa.DataType, spelling: Spelling) -> pa.Array:
     if not texts:
         return pa.array([], kind)
+    if pa.types.is_timestamp(kind) and spelling.has_no_such_day(pa.array(texts, pa.binary()).cast(pa.string())):
+        raise pa.ArrowInvalid("a day that is in no calendar")
     if spelling.is_dated(kind):
         return _one(spelling.numbers(pa.chunked_array([pa.array(texts, pa.binary()).cast(pa.string())]), kind))
     if pa.types.is_dictionary(kind):
