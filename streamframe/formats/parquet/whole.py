@@ -77,7 +77,7 @@ class WholeBlock(Block):
             return None
         for name in names:
             first.learn(name, sure=True)
-        made = pa.RecordBatch.from_arrays(arrays, schema=first.schema)
+        made = first.checked(pa.RecordBatch.from_arrays(arrays, schema=first.schema))
         first.weigh(made)
         for group in self.groups:
             group.finish()
