@@ -41,8 +41,12 @@ _SIGNS = {
 }
 _GROUPS = ("d", "m", "b", "Y", "y", "j")
 _MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
-# The days that can be missing from a month, or a year.
-_LATE_DAYS = plain_texts(["29", "30", "31", "366"])
+# What is there in any case: days that all months have, months, and days of a year.
+_USUAL = {
+    "d": plain_texts([text for day in range(1, 29) for text in {f"{day}", f"{day:02}"}]),
+    "m": plain_texts([text for month in range(1, 13) for text in {f"{month}", f"{month:02}"}]),
+    "j": plain_texts([text for day in range(1, 366) for text in {f"{day}", f"{day:02}", f"{day:03}"}]),
+}
 _SHORT_MONTHS = pa.array([2, 4, 6, 9, 11], pa.int64())
 
 
@@ -69,9 +73,8 @@ def no_such_days(texts: pa.Array | pa.ChunkedArray, date_format: str) -> pa.Arra
     known = [name for name in _GROUPS if f"(?P<{name}>" in pattern]
     found = pc.extract_regex(texts, pattern)
     # Few of a month's days can be missing, and few months there are: each is looked up once.
-    late = [pc.struct_field(found, name) for name in known if name in "dj"]
-    may_be = reduce(pc.or_, (pc.is_in(part, _LATE_DAYS) for part in late), pc.is_null(texts, nan_is_null=False))
-    may_be = pc.and_(may_be, pc.is_valid(found))
+    usual = (pc.is_in(pc.struct_field(found, name), _USUAL[name]) for name in known if name in _USUAL)
+    may_be = pc.and_not(pc.is_valid(found), reduce(pc.and_, usual, pc.is_valid(found)))
     parts = [pc.if_else(may_be, pc.struct_field(found, name), None) for name in known]
     if not parts:
         return may_be
@@ -87,13 +90,13 @@ def _exists(day: dict[str, str]) -> bool:
     if "y" in day:
         # As C does it: 69 is 1969.
         year = int(day["y"]) + (1900 if int(day["y"]) > 68 else 2000)
-    if "j" in day and (int(day["j"]) > 366 or (int(day["j"]) == 366 and not calendar.isleap(year))):
+    if "j" in day and not 1 <= int(day["j"]) <= 365 + calendar.isleap(year):
         return False
     month = _MONTHS.get(day["b"][:3].lower()) if "b" in day else int(day.get("m", "1"))
-    # A month in another language, or none: not for us to say.
-    if month is None or not 1 <= month <= 12 or "d" not in day:
+    if month is None:
+        # In another language: not for us to say.
         return True
-    return int(day["d"]) <= calendar.monthrange(year, month)[1]
+    return 1 <= month <= 12 and 1 <= int(day.get("d", "1")) <= calendar.monthrange(year, month)[1]
 
 
 @lru_cache(16)

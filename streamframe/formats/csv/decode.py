@@ -156,6 +156,8 @@ class Decoding:
         for name in self._grouped:
             field = self.schema.field(name)
             at = table.schema.get_field_index(name)
+            if self.spelling.is_dated(field.type) and self.spelling.has_no_such_day(table.column(at)):
+                raise pa.ArrowInvalid("a day that is in no calendar")
             table = table.set_column(at, field, self.spelling.numbers(table.column(at), field.type))
         return table
 

@@ -148,10 +148,13 @@ def _converted(values: pa.Array, kind: pa.DataType, spelling: Spelling, *, exact
     if spelling.is_grouped(kind) and not spelling.is_dated(kind):
         texts = [spelling.ungrouped(text) for text in texts]
     may_be = _pattern(kind)
+    no_days = spelling.no_days(texts, kind)
     tried = [
         at
         for at, text in enumerate(texts)
-        if (may_be is None or may_be.fullmatch(text)) and not (exact and is_rounded(text, kind, spelling))
+        if (may_be is None or may_be.fullmatch(text))
+        and not (exact and is_rounded(text, kind, spelling))
+        and at not in no_days
     ]
 
     def readable(start: int, stop: int) -> bool:
@@ -172,8 +175,6 @@ def _converted(values: pa.Array, kind: pa.DataType, spelling: Spelling, *, exact
 def _parsed(texts: list[bytes], kind: pa.DataType, spelling: Spelling) -> pa.Array:
     if not texts:
         return pa.array([], kind)
-    if pa.types.is_timestamp(kind) and spelling.has_no_such_day(pa.array(texts, pa.binary()).cast(pa.string())):
-        raise pa.ArrowInvalid("a day that is in no calendar")
     if spelling.is_dated(kind):
         return _one(spelling.numbers(pa.chunked_array([pa.array(texts, pa.binary()).cast(pa.string())]), kind))
     if pa.types.is_dictionary(kind):

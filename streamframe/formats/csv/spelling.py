@@ -117,6 +117,13 @@ class Spelling:
         """Tell whether one of these texts is in the format of the user's, and names a day that is in no calendar."""
         return self.date_format is not None and bool(pc.any(no_such_days(texts, self.date_format), min_count=0).as_py())
 
+    def no_days(self, texts: list[bytes], kind: pa.DataType) -> frozenset[int]:
+        """Return the places of texts that name a day which is in no calendar, if they are to be times or days."""
+        if self.date_format is None or not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+            return frozenset()
+        known = pa.array([text.decode(errors="replace") for text in texts], pa.string())
+        return frozenset(pc.indices_nonzero(no_such_days(known, self.date_format)).to_pylist())
+
     def ungrouped(self, text: bytes) -> bytes:
         """Return the text of a number without what groups its digits."""
         return text if self.thousands is None else text.replace(self.thousands.encode(), b"")
@@ -133,8 +140,6 @@ class Spelling:
         return pc.replace_substring(text, self.decimal, ".").cast(kind)
 
     def _days(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
-        if self.has_no_such_day(column):
-            raise pa.ArrowInvalid("a day that is in no calendar")
         found = pc.strptime(column, format=self.date_format, unit="s", error_is_null=True)
         days = found.cast(pa.date32())
         if not pc.all(pc.equal(days.cast(found.type), found), min_count=0).as_py():
