@@ -10,10 +10,11 @@ import calendar
 import re
 from functools import lru_cache, reduce
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streamframe.plain_values import plain_texts, text_scalar
+from streamframe.plain_values import plain_array, plain_scalar, plain_texts, text_scalar
 
 _DAY, _MONTH, _YEAR = r"\s*(?P<d>[0-9]{1,2})", r"\s*(?P<m>[0-9]{1,2})", r"\s*(?P<Y>[0-9]{1,4})"
 _TWO_DIGITS, _NAME = r"\s*(?P<y>[0-9]{1,2})", r"\s*(?P<b>[^0-9\s]+?)"
@@ -47,7 +48,7 @@ _USUAL = {
     "m": plain_texts([text for month in range(1, 13) for text in {f"{month}", f"{month:02}"}]),
     "j": plain_texts([text for day in range(1, 366) for text in {f"{day}", f"{day:02}", f"{day:03}"}]),
 }
-_SHORT_MONTHS = pa.array([2, 4, 6, 9, 11], pa.int64())
+_SHORT_MONTHS = plain_array(np.array([2, 4, 6, 9, 11]))
 
 
 def may_be_off(times: pa.Array | pa.ChunkedArray, date_format: str) -> pa.Array | pa.ChunkedArray:
@@ -57,7 +58,7 @@ def may_be_off(times: pa.Array | pa.ChunkedArray, date_format: str) -> pa.Array 
     # Of times with a zone the day in the text may be one more, or one less.
     utc = times.cast(pa.timestamp(times.type.unit))
     day, short = pc.day(utc), pc.is_in(pc.month(utc), _SHORT_MONTHS)
-    return pc.or_(pc.and_(short, pc.greater(day, 27)), pc.and_not(pc.less(day, 5), short))
+    return pc.or_(pc.and_(short, pc.greater(day, plain_scalar(27))), pc.and_not(pc.less(day, plain_scalar(5)), short))
 
 
 def no_such_days(texts: pa.Array | pa.ChunkedArray, date_format: str) -> pa.Array | pa.ChunkedArray:
