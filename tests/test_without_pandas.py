@@ -29,6 +29,7 @@ print("pandas" in sys.modules)
         'frame.to_ipc("out.arrow"); list(sf.read("out.arrow").shuffle(10, seed=1).sample(0.5, seed=1))',
         'list(frame.group_by("name").agg(n=sf.count(), top=("alt", "max"), mean=("lat", "mean")))',
         'list(frame.with_columns(row=sf.source("row")).rebatch(rows=1))',
+        'list(sf.read_csv(sys.argv[1], date_format="%d.%m.%Y", dtype={"day": "string"}))',
     ],
 )
 def test_plain_work_imports_no_pandas(tmp_path, work):

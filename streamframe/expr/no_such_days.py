@@ -48,6 +48,8 @@ _USUAL = {
     "m": plain_texts([text for month in range(1, 13) for text in {f"{month}", f"{month:02}"}]),
     "j": plain_texts([text for day in range(1, 366) for text in {f"{day}", f"{day:02}", f"{day:03}"}]),
 }
+# Made of None, a scalar imports pandas.
+_NO_TEXT = pa.nulls(1, pa.string())[0]
 _SHORT_MONTHS = plain_array(np.array([2, 4, 6, 9, 11]))
 
 
@@ -76,7 +78,7 @@ def no_such_days(texts: pa.Array | pa.ChunkedArray, date_format: str) -> pa.Arra
     # Few of a month's days can be missing, and few months there are: each is looked up once.
     usual = (pc.is_in(pc.struct_field(found, name), _USUAL[name]) for name in known if name in _USUAL)
     may_be = pc.and_not(pc.is_valid(found), reduce(pc.and_, usual, pc.is_valid(found)))
-    parts = [pc.if_else(may_be, pc.struct_field(found, name), None) for name in known]
+    parts = [pc.if_else(may_be, pc.struct_field(found, name), _NO_TEXT) for name in known]
     if not parts:
         return may_be
     days = pc.binary_join_element_wise(*parts, text_scalar("\n"))
