@@ -123,7 +123,7 @@ class DecodeError(StreamError, ValueError):
 
 
 class EmptyFileError(DecodeError):
-    """A file of text holds no record, and nothing else tells its columns."""
+    """A file of text holds no record that can be read, and nothing else tells its columns."""
 
 
 class SchemaError(StreamError, TypeError):

@@ -15,6 +15,7 @@ from streamframe.display.html import plan_html
 from streamframe.display.text import explain_text, plan_text
 from streamframe.engines.iteration import Iteration
 from streamframe.engines.local import optimized_plan, peek_schema
+from streamframe.engines.steps import scans_of
 from streamframe.errors import PlanError, did_you_mean
 from streamframe.exports import Exports
 from streamframe.exports.base import require_quarantine
@@ -108,8 +109,12 @@ class StreamFrame(Exports):
         return self.limit(n).to_pandas()
 
     def count(self) -> int:
-        """Return the number of rows. Reads everything, but converts as few columns as it can."""
-        with Iteration(Select(self._plan, ()), _whole) as batches:
+        """Return the number of rows. Reads everything, but converts as few columns as it can.
+
+        Where records that cannot be read are left out, it converts all: a bad value in any column leaves out its row.
+        """
+        leaves_out = any(scan.source.leaves_out for scan in scans_of(self._plan))
+        with Iteration(self._plan if leaves_out else Select(self._plan, ()), _whole) as batches:
             return sum(batch.num_rows for batch in batches)
 
     def explain(self) -> str:

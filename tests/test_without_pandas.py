@@ -30,6 +30,7 @@ print("pandas" in sys.modules)
         'list(frame.group_by("name").agg(n=sf.count(), top=("alt", "max"), mean=("lat", "mean")))',
         'list(frame.with_columns(row=sf.source("row")).rebatch(rows=1))',
         'frame.to_csv("out/", partition_by=["name", "day"]); list(sf.read_csv("out").with_columns(path=sf.source()))',
+        'list(sf.read_csv(sys.argv[1], date_format="%d.%m.%Y", dtype={"day": "string"}))',
     ],
 )
 def test_plain_work_imports_no_pandas(tmp_path, work):

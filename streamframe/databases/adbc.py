@@ -6,11 +6,16 @@ import contextlib
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from streamframe.databases.base import Column, Driver, IfExists, Loading, Piece, Result, TableName, quoted
 from streamframe.databases.interrupting import interruptible
+from streamframe.errors import DecodeError
 
 _OTHER = "streamframe_rows"
+# November 24th, 4714 BC: PostgreSQL has no earlier time. In days, and in microseconds.
+_FIRST_DAY = -2_440_588
+_FIRST_MOMENT = _FIRST_DAY * 86_400_000_000
 _MODES = {"error": "create", "append": "create_append", "replace": "replace"}
 
 
@@ -32,6 +37,7 @@ class _Rows(Result):
     def __init__(self, connection: Any, owned: bool, query: Any, params: Any, nbytes: int) -> None:
         self._connection = connection
         self._owned = owned
+        self._fetched_rows = 0
         self._cursor = connection.cursor()
         try:
             with contextlib.suppress(Exception):  # an option of PostgreSQL's driver; others do not know it
@@ -49,7 +55,18 @@ class _Rows(Result):
 
     def fetch(self, nbytes: int) -> Piece | None:
         batch = interruptible(lambda: next(self._reader, None), self.cancel)
-        return None if batch is None else Piece(batch.columns, batch.num_rows, batch.nbytes)
+        if batch is None:
+            return None
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if (row := _first_overflow(column)) is not None and _is_postgresql(self._connection):
+                raise DecodeError(
+                    f"column {name!r}: a time is infinity, or too late for {column.type}",
+                    column=name,
+                    row=self._fetched_rows + row + 1,
+                    hint=f"cast it in the query: {quoted(name)}::text, or nullif({quoted(name)}, 'infinity').",
+                )
+        self._fetched_rows += batch.num_rows
+        return Piece(batch.columns, batch.num_rows, batch.nbytes)
 
     def cancel(self) -> None:
         self._cursor.adbc_cancel()
@@ -60,6 +77,26 @@ class _Rows(Result):
         finally:
             if self._owned:
                 self._connection.close()
+
+
+def _is_postgresql(connection: Any) -> bool:
+    return bool(connection.adbc_get_info().get("vendor_name") == "PostgreSQL")
+
+
+def _first_overflow(column: pa.Array) -> int | None:
+    """Return where a time is before all that PostgreSQL has; None if there is none.
+
+    PostgreSQL counts from the year 2000, and its driver adds the 30 years since 1970: what does not fit, such as
+    infinity, came as some moment 290,000 BC (driver 1.13).
+    """
+    if pa.types.is_date32(column.type):
+        first, counted = _FIRST_DAY, column.cast(pa.int32())
+    elif pa.types.is_timestamp(column.type) and column.type.unit == "us":
+        first, counted = _FIRST_MOMENT, column.cast(pa.int64())
+    else:
+        return None
+    lowest = pc.min(counted).as_py()
+    return None if lowest is None or lowest >= first else pc.index(pc.less(counted, first), True).as_py()
 
 
 def _column(field: pa.Field) -> Column:
@@ -91,7 +128,7 @@ class _Loading(Loading):
         self._cursor = connection.cursor()
         try:
             mode = _MODES[if_exists]
-            if if_exists == "append" and connection.adbc_get_info().get("vendor_name") == "PostgreSQL":
+            if if_exists == "append" and _is_postgresql(connection):
                 found = self._types_found()
                 self._copied_into_another = found is not None and found != schema.types
                 mode = "append" if found == schema.types else "create"

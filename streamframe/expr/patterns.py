@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streamframe.errors import PlanError
+from streamframe.expr.no_such_days import no_such_days
 
 # What a server writes where it has nothing to say.
 _NOTHING = "-"
@@ -86,6 +87,7 @@ class Pattern:
                 parsed = pc.strptime(column, format=self._times[field.name], unit=field.type.unit, error_is_null=True)
                 # What is no time, such as the 31st of February, is no match.
                 matches = pc.and_(matches, pc.equal(pc.is_null(parsed), pc.is_null(column)))
+                matches = pc.and_not(matches, no_such_days(column, self._times[field.name]))
                 column = parsed
             columns.append(column.cast(field.type))
         if pc.all(matches).as_py():

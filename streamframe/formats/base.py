@@ -41,6 +41,11 @@ class FileFormat(ABC):
         return False
 
     @property
+    def leaves_out(self) -> bool:
+        """A record with a value that cannot be read is left out, if the value's column is wanted."""
+        return False
+
+    @property
     def widens(self) -> bool:
         """Columns become text in which a later value does not fit the type that a sample tells."""
         return False

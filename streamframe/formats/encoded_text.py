@@ -63,6 +63,10 @@ class EncodedText(FileFormat):
     def quarantines(self) -> bool:
         return self.errors == "quarantine"
 
+    @property
+    def leaves_out(self) -> bool:
+        return self.errors in ("skip", "quarantine")
+
     def _stream(self, location: Location, *views: Callable[[ByteStream], ByteStream]) -> ByteStream:
         """Return the text of a file as UTF-8, seen through each of the `views`."""
         stream = location.open_stream(

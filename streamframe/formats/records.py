@@ -28,6 +28,8 @@ PATIENCE_S = 0.2
 # Buffers that wait to be read into again. An allocator would keep as much of what was just freed.
 _MOST_SPARE = 2
 _NEWLINE = 0x0A
+# What ends a record is not counted.
+_END_BYTES = 2
 # Logs shrink to a hundredth at best.
 _SUSPICIOUS_RATIO = 200
 
@@ -159,6 +161,11 @@ class Records(ABC):
         stop = self._fill()
         if stop == self._start:
             return None
+        if stop - self._start > self._max_record_bytes + _END_BYTES:
+            # Those that fit into a buffer have come with others, so that nobody has counted.
+            piece = Piece(self._data, self._start, stop, self.byte_offset, self._broken)
+            if (long := self._first_longer(piece, self._max_record_bytes + _END_BYTES)) is not None:
+                raise self._too_long(self._base + long, None)
         self._taken = True
         self._waited_s = 0.0
         offset, start, data = self.byte_offset, self._start, self._data
@@ -228,6 +235,10 @@ class Records(ABC):
         """Return where the last piece ends, when records are complete up to `stop`; its start if there is none."""
 
     @abstractmethod
+    def _first_longer(self, piece: Piece, nbytes: int) -> int | None:
+        """Return the position in `piece.data` of the first record that is longer, with its end, if there is one."""
+
+    @abstractmethod
     def _endless_hint(self) -> str | None:
         """Return what may be wrong with a record that does not end."""
 
@@ -253,19 +264,21 @@ class Records(ABC):
         return bool(count)
 
     def _grow(self) -> None:
-        if len(self._data) >= self._max_record_bytes:
-            allowed = f"{self._max_record_bytes / 1024**2:,.4g} MiB"
-            endless = self._bomb_hint() or self._endless_hint()
-            raise BudgetError(
-                f"a record is longer than {allowed}, the most that is held for one",
-                source=self.stream.label,
-                byte_offset=self.byte_offset,
-                hint=f"{endless + ' ' if endless else ''}If records are as long as that, pass max_record_bytes=.",
-            )
+        longest = self._max_record_bytes + _END_BYTES
+        if self._filled - self._start >= longest:
+            raise self._too_long(self.byte_offset, self._bomb_hint() or self._endless_hint())
         # Copied, not resized: a piece that was only looked at may still point here.
-        grown = bytearray(max(2 * len(self._data), 1))
+        grown = bytearray(max(min(2 * len(self._data), self._start + longest), len(self._data) + 1))
         grown[: self._filled] = memoryview(self._data)[: self._filled]
         self._data = grown
+
+    def _too_long(self, byte_offset: int, why: str | None) -> BudgetError:
+        return BudgetError(
+            f"a record is longer than {self._max_record_bytes / 1024**2:,.4g} MiB, the most that is held for one",
+            source=self.stream.label,
+            byte_offset=byte_offset,
+            hint=f"{why + ' ' if why else ''}If records are as long as that, pass max_record_bytes=.",
+        )
 
 
 class LineRecords(Records):
@@ -276,6 +289,13 @@ class LineRecords(Records):
 
     def _end_of_file(self, stop: int) -> int:
         return self._filled
+
+    def _first_longer(self, piece: Piece, nbytes: int) -> int | None:
+        import numpy as np
+
+        starts = line_starts(piece)
+        long = np.flatnonzero(np.diff(starts, append=piece.stop) > nbytes)
+        return int(starts[long[0]]) if len(long) else None
 
 
 def line_starts(piece: Piece) -> np.ndarray[Any, Any]:

@@ -76,6 +76,11 @@ class Source(ABC):
         """What cannot be read is left out, and told."""
         return False
 
+    @property
+    def leaves_out(self) -> bool:
+        """A record with a value that cannot be read is left out: which columns are wanted decides on the rows."""
+        return False
+
     def fingerprint(self) -> str:
         """Return what tells this source from others that describe themselves alike; no secrets."""
         return self.describe()

@@ -75,6 +75,10 @@ class Files(Source):
     def quarantines(self) -> bool:
         return self.format.quarantines
 
+    @property
+    def leaves_out(self) -> bool:
+        return self.format.leaves_out
+
     def fingerprint(self) -> str:
         return f"{self.describe()} as {self.format!r}, schema={self.schema_over!r}, hive={self.hive!r}"
 

@@ -139,6 +139,22 @@ def test_values_of_every_type_are_copied_exactly(pg):
     assert found == [tuple(row.values()) for row in data.to_pylist()]
 
 
+@pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz"])
+@pytest.mark.parametrize("value", ["infinity", "-infinity"])
+def test_a_time_that_is_infinite_is_an_error_that_tells_how_to_read_it(uri, pg, kind, value):
+    """ADBC's driver made some day 290,000 BC of it."""
+    usual = "4713-01-01" if "+psycopg" in uri else "4713-01-01 BC"
+    until = f"(case g when 2000 then '{value}' else '{usual}' end)::{kind} as until"
+    query = f"select g, {until} from generate_series(1, 3000) g"
+    with pytest.raises((sf.SourceError, sf.DecodeError), match="infinity") as caught:
+        sf.read_sql(query, uri).to_arrow()
+    if isinstance(caught.value, sf.DecodeError):
+        assert (caught.value.row, caught.value.column) == (2000, "until")
+        assert """nullif("until", 'infinity')""" in caught.value.hint
+    asked = query.replace(" as until", "::text as until")
+    assert sf.read_sql(asked, uri).to_arrow()["until"][1999].as_py() == value
+
+
 def test_a_time_that_is_finer_than_the_database_is_an_error(pg):
     with pytest.raises(sf.SinkError, match="would lose data"):
         sf.from_arrow({"t": pa.array([1], pa.timestamp("ns"))}).to_sql("t", pg)

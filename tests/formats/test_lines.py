@@ -93,3 +93,28 @@ def test_the_longest_record_is_the_users_to_say(read, record):
         read(io.BytesIO(record), max_record_bytes="300KB").count()
     with pytest.raises(sf.PlanError, match="max_record_bytes"):
         read("a", max_record_bytes="much")
+
+
+@pytest.mark.parametrize("nbytes", [50, 300_000, 1_500_000])
+@pytest.mark.parametrize(
+    ("read", "before", "after"),
+    [
+        (sf.read_csv, "a\n1\n", ""),
+        (sf.read_csv, 'a\n"x\n\n\ny"\n\n\n', ""),
+        (sf.read_csv, "a\r1\r\r", "\r2"),
+        (sf.read_ndjson, '{"a": "x"}\n', ""),
+        (sf.read_ndjson, '[{"a": "x"},', "]"),
+        (sf.read_lines, "x\n\n", "\nx\n"),
+    ],
+)
+def test_a_record_that_fits_into_a_block_meets_the_limit_as_well(read, before, after, nbytes):
+    """Only one that did not fit was counted: up to 256 KB whatever the limit was, and up to twice as much above."""
+
+    def data(size):
+        start, end = ('{"a": "', '"}') if read is sf.read_ndjson else ('"', '"')
+        return io.BytesIO((before + start + "x" * (size - len(start + end)) + end + after).encode())
+
+    assert read(data(nbytes), max_record_bytes=nbytes).count() == read(data(nbytes)).count()
+    with pytest.raises(sf.BudgetError, match="a record is longer than") as caught:
+        read(data(nbytes + 3), max_record_bytes=nbytes).count()
+    assert caught.value.byte_offset == len(before)

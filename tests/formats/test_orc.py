@@ -186,7 +186,12 @@ def test_an_export_without_rows_keeps_its_columns(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kind", [pa.uint32(), pa.duration("s"), pa.time32("s"), pa.dictionary(pa.int32(), pa.string())]
+    "kind",
+    [
+        *[pa.uint32(), pa.duration("s"), pa.time32("s"), pa.dictionary(pa.int32(), pa.string())],
+        # Statistics of such values ended the process.
+        *[pa.decimal128(10, -2), pa.struct([("x", pa.list_(pa.decimal128(10, -2)))])],
+    ],
 )
 def test_what_orc_cannot_hold_is_named(tmp_path, kind):
     frame = sf.from_arrow(pa.table({"fine": [1], "odd": pa.array([None], kind)}))

@@ -9,10 +9,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import streamframe as sf
+from streamframe.testing import page, serve
 from tests.contract.parts import table
 
 ROWS = 400
@@ -101,6 +103,21 @@ def test_damage_is_a_typed_error_or_the_rows_and_never_a_crash(tmp_path, mutatio
     verdicts = json.loads(child.stdout)
     assert set(verdicts) == {"typed error", "all rows"}
     assert verdicts["typed error"] > sum(verdicts.values()) // 2
+
+
+@pytest.mark.parametrize("rows", [300, 300_000])
+@pytest.mark.parametrize("options", [{"use_dictionary": False}, {"use_dictionary": False, "row_group_size": 100}, {}])
+def test_what_comes_over_the_network_is_validated_in_full(tmp_path, rows, options):
+    """Without a checksum nothing else tells damage; text that was none went on to pandas, and into new files."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"note": [f"note {n}" for n in range(rows)]}), sink, compression="none", **options)
+    damaged = sink.getvalue().to_pybytes().replace(b"note 77", b"note\xc3 77"[:7])
+    with serve(page(damaged)) as url, sf.options(memory="16MB"):
+        frame = sf.read_parquet(f"{url}/a.parquet")
+        with pytest.raises(sf.DecodeError, match="Invalid UTF8"):
+            frame.to_arrow()
+        with pytest.raises(sf.DecodeError, match="Invalid UTF8"):
+            frame.filter(sf.col("note") != "x").count()
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])

@@ -149,3 +149,20 @@ def test_a_column_that_is_not_there_is_named(tmp_path, argument):
     with pytest.raises(sf.ColumnNotFoundError, match="idd"):
         written(tmp_path, **{argument: ["idd"]})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("levels", [100, 400])
+def test_columns_that_nobody_could_read_again_are_not_written(tmp_path, levels):
+    kind = pa.int64()
+    for _ in range(levels):
+        kind = pa.list_(kind) if levels == 400 else pa.struct([("x", kind)])
+    with pytest.raises(sf.SchemaError, match="Parquet cannot hold these columns"):
+        sf.from_arrow(pa.table({"deep": pa.nulls(2, kind)})).to_parquet(tmp_path / "a.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", [pa.decimal128(10, -2), pa.decimal128(5, 10), pa.list_(pa.decimal128(10, -2))])
+def test_decimals_that_parquet_does_not_have_are_told_in_our_words(tmp_path, kind):
+    with pytest.raises(sf.SchemaError, match="Parquet cannot hold these columns: Scale must be"):
+        sf.from_arrow(pa.table({"odd": pa.nulls(2, kind)})).to_parquet(tmp_path / "a.parquet")
+    assert not list(tmp_path.iterdir())

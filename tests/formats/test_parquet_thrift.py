@@ -38,7 +38,16 @@ def test_values_come_back(number: int, field: int, data: bytes, flags: list[bool
     assert thrift.read(thrift.written(fields), last=field) == {field: thrift.i64(number)}
 
 
-@pytest.mark.parametrize("data", [b"", b"\x15", b"\x1c" * 5000, b"\x1d\x00", b"\x19\xfc\xff\xff\xff\x7f\x00"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x15",
+        b"\x1c" * 5000,
+        b"\x1d\x00",
+        *[b"\x19" + kind + b"\xff\xff\xff\x7f\x00" for kind in (b"\xfc", b"\xf3")],
+    ],
+)
 def test_what_is_cut_short_is_no_struct(data: bytes) -> None:
     with pytest.raises(ValueError, match="Thrift"):
         thrift.read(data)

@@ -189,6 +189,18 @@ def test_columns_that_are_not_needed_are_not_looked_at():
     assert (len(rows), stats.rejected) == (10, 7)  # those with too few or many fields, and what is no text
 
 
+@pytest.mark.parametrize("kind", RECORDS)
+def test_count_is_of_the_rows_that_come_and_makes_all_records_with_those_of_rejects(kind):
+    frame = read(kind, list(RECORDS[kind]), "quarantine")
+    assert frame.count() == len(frame.to_arrow()) == read(kind, list(RECORDS[kind]), "skip").count()
+    assert frame.count() + frame.rejects().count() == len(RECORDS[kind])
+    assert frame.select("name").count() == len(frame.select("name").to_arrow())
+
+
+def test_count_leaves_out_lines_that_are_no_text():
+    assert sf.read_lines(io.BytesIO(b"a\n\xff\nb\n"), errors="skip").count() == 2
+
+
 def test_a_quote_that_is_never_closed_takes_one_record_with_it():
     frame = read("csv", [b"1,2,2024-01-01,a", b'2,3,2024-01-01,"b'], "quarantine")
     rows, stats = run(frame)
@@ -260,3 +272,32 @@ def test_records_that_are_no_utf8_are_kept_in_csv_as_well(tmp_path, suffix):
     assert (report.rows, report.rejected) == (1, 2)
     found = sf.read(rejects).to_arrow()["record"].to_pylist()
     assert found == ([b"1,\xff", b"3,y,z"] if suffix in ("parquet", "orc") else ["1,\\xff", "3,y,z"])
+
+
+def test_count_leaves_out_lines_of_fields_that_are_no_columns():
+    frame = sf.read_ndjson(io.BytesIO(b'{"a":"\\ud800","b":1}\n{"a":"x"}\n'), errors="null")
+    assert frame.count() == len(frame.to_arrow()) == 1
+
+
+@pytest.mark.parametrize("schema", ["first", "union", "strict"])
+@pytest.mark.parametrize("bad", [b"nope\n[1]\n", b"[1, nope]"])
+def test_a_file_in_which_no_record_can_be_read_costs_no_row_of_the_others(tmp_path, bad, schema):
+    """With schema="union" all of them were refused, whatever errors= said."""
+    for place in range(3):
+        texts = [b'{"a":1}\n', b'{"a":2}\n']
+        texts.insert(place, bad)
+        for name, text in zip("012", texts, strict=True):
+            (tmp_path / f"{name}.ndjson").write_bytes(text)
+        frame = sf.read_ndjson(tmp_path / "*.ndjson", errors="quarantine", schema=schema)
+        assert frame.to_arrow().to_pylist() == [{"a": 1}, {"a": 2}], place
+        assert frame.rejects().to_arrow()["row"].to_pylist() == [1, 2], place
+
+
+def test_where_no_record_can_be_read_at_all_the_given_columns_are_enough():
+    with pytest.raises(sf.DecodeError, match=r"without a record that can be read, .*: not JSON: 'nope'") as it:
+        sf.read_ndjson(io.BytesIO(b"nope\n"), errors="quarantine").to_arrow()
+    assert (it.value.row, it.value.byte_offset) == (1, 0)
+    assert "dtype={...}" in it.value.hint
+    frame = sf.read_ndjson(io.BytesIO(b"nope\n2\n"), dtype={"a": "int64"}, errors="quarantine")
+    assert frame.to_arrow().to_pydict() == {"a": []}
+    assert frame.rejects().to_arrow()["record"].to_pylist() == [b"nope", b"2"]

@@ -207,3 +207,16 @@ def test_a_run_does_not_go_on_with_another_pattern_however_much_they_are_alike(t
         checkpoint = batches.checkpoint()
     with pytest.raises(sf.ResumeError):
         list(second.iter_batches(1, resume=checkpoint))
+
+
+def test_a_day_that_is_in_no_calendar_is_no_time_of_a_log():
+    """C's strptime made March 2nd of it."""
+    line = b'::1 - - [%s/2023:10:00:00 +1300] "GET / HTTP/1.1" 200 5\n'
+    days = [b"28/Feb", b"29/Feb", b"31/Mar", b"31/Apr", b"31/Feb"]
+    frame = sf.read_lines(io.BytesIO(b"".join(line % day for day in days)), errors="quarantine")
+    frame = frame.extract(sf.patterns.COMMON_LOG)
+    assert [time.isoformat() for time in frame.to_arrow()["time"].to_pylist()] == [
+        "2023-02-27T21:00:00+00:00",
+        "2023-03-30T21:00:00+00:00",
+    ]
+    assert frame.rejects().to_arrow()["row"].to_pylist() == [2, 4, 5]

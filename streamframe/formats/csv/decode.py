@@ -24,6 +24,7 @@ from streamframe.formats.rejects import Errors, Salvaged
 from streamframe.formats.sniffing import BOM
 
 _USUAL = Spelling()
+_BYTES = pa.binary()
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,24 @@ class Decoding:
         batch = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
         if loses_digits(batch, self.exact, partial(self._as_bytes, data), self.spelling):
             raise self.refused(pa.ArrowInvalid("a whole number has lost digits among floats"), piece)
+        if self._has_no_such_day(batch, data):
+            raise self.refused(pa.ArrowInvalid("a day that is in no calendar"), piece)
         return batch if len(self.schema) else batch.select([])
 
-    def _as_bytes(self, data: pa.Buffer, names: Sequence[str]) -> pa.Table:
+    def _has_no_such_day(self, batch: pa.RecordBatch, data: pa.Buffer) -> bool:
+        found = zip(batch.schema.names, map(self.spelling.may_be_off, batch.columns), strict=True)
+        doubtful = {name: rows for name, rows in found if rows is not None}
+        if not doubtful:
+            return False
+        texts = self._as_bytes(data, list(doubtful), pa.string())
+        return any(self.spelling.has_no_such_day(texts[name].filter(rows)) for name, rows in doubtful.items())
+
+    def _as_bytes(self, data: pa.Buffer, names: Sequence[str], kind: pa.DataType = _BYTES) -> pa.Table:
         return pacsv.read_csv(
             pa.BufferReader(data),
             read_options=read_options(data, self.names),
             parse_options=self.dialect.arrow,
-            convert_options=self.spelling.options(dict.fromkeys(names, pa.binary()), include_columns=list(names)),
+            convert_options=self.spelling.options(dict.fromkeys(names, kind), include_columns=list(names)),
         )
 
     def salvaged(self, piece: Piece) -> Salvaged:
@@ -145,6 +156,8 @@ class Decoding:
         for name in self._grouped:
             field = self.schema.field(name)
             at = table.schema.get_field_index(name)
+            if self.spelling.is_dated(field.type) and self.spelling.has_no_such_day(table.column(at)):
+                raise pa.ArrowInvalid("a day that is in no calendar")
             table = table.set_column(at, field, self.spelling.numbers(table.column(at), field.type))
         return table
 

@@ -151,7 +151,13 @@ def _sampled(
     large |= beyond
     integers = [name for name, kind in kinds.items() if name not in types and pa.types.is_int64(kind)]
     long.update(name for name in integers if _is_long(table.column(name), spelling))
-    as_text = beyond | _hexadecimal(integers, sample, dialect, names, spelling)
+    off = {name: spelling.may_be_off(table.column(name)) for name in kinds if name not in types}
+    times = [name for name, rows in off.items() if rows is not None]
+    as_text = (
+        beyond
+        | _no_days(times, sample, dialect, names, spelling)
+        | _hexadecimal(integers, sample, dialect, names, spelling)
+    )
     return [pa.string() if name in as_text else kind for name, kind in kinds.items()]
 
 
@@ -179,6 +185,14 @@ def _hexadecimal(
         return set()
     text = _as_text(integers, sample, dialect, names, spelling)
     return {name for name in integers if pc.any(pc.match_substring_regex(text[name], _HEXADECIMAL)).as_py()}
+
+
+def _no_days(
+    times: Sequence[str], sample: Piece, dialect: Dialect, names: tuple[str, ...], spelling: Spelling
+) -> set[str]:
+    """Return the columns of times with a day that is in no calendar."""
+    text = _as_text(times, sample, dialect, names, spelling) if times else None
+    return {name for name in times if text is not None and spelling.has_no_such_day(text[name])}
 
 
 def _as_text(

@@ -35,6 +35,20 @@ def records_of(piece: Piece, dialect: Dialect) -> Iterator[tuple[int, bytes]]:
         at = found.end()
 
 
+def first_longer(piece: Piece, dialect: Dialect, nbytes: int) -> int | None:
+    """Return the position in `piece.data` of the first record that is longer, with its end; None if there is none."""
+    import numpy as np
+
+    starts = _starts(piece, dialect)
+    if starts is not None:
+        # Up to the next record there may be empty lines and comments.
+        starts = starts[np.diff(starts, append=piece.stop - piece.start) > nbytes]
+        found = ((at, dialect.one_record.match(piece.data, at, piece.stop)) for at in (starts + piece.start).tolist())
+        return next((at for at, record in found if record and len(record[0]) > nbytes), None)
+    before = piece.byte_offset - piece.start
+    return next((offset - before for offset, text in records_of(piece, dialect) if len(text) > nbytes), None)
+
+
 def record_offsets(piece: Piece, dialect: Dialect) -> pa.Int64Array:
     """Return the absolute offset of each record."""
     if piece.broken:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamframe.errors import DecodeError
 from streamframe.formats.csv.cutter import end_of_records, open_quote
 from streamframe.formats.csv.dialect import Dialect
-from streamframe.formats.records import Records
+from streamframe.formats.records import Piece, Records
 from streamframe.io.stream import ByteStream
 
 NEVER_CLOSED = "an opening quote is never closed"
@@ -76,6 +76,11 @@ class CsvRecords(Records):
         else:
             self._require_closed(stop)
         return self._filled
+
+    def _first_longer(self, piece: Piece, nbytes: int) -> int | None:
+        from streamframe.formats.csv.places import first_longer
+
+        return first_longer(piece, self._dialect, nbytes)
 
     def _endless_hint(self) -> str | None:
         quote = open_quote(self._dialect, self._data, self._start, self._filled)

@@ -111,10 +111,15 @@ def _read(piece: Piece, decoding: Decoding) -> tuple[pa.Table, list[str], Ragged
                 raise located(error, piece, decoding.dialect, decoding.names, decoding.schema) from error
             suspects.append(name)
         else:
-            rounding = [name for name in decoding.exact.difference(suspects) if _may_round(table, name)]
-            if not rounding:
+            doubtful = [name for name in decoding.exact.difference(suspects) if _may_round(table, name)]
+            doubtful += [
+                name
+                for name, column in zip(table.column_names, table.itercolumns(), strict=True)
+                if name not in suspects and decoding.spelling.may_be_off(column) is not None
+            ]
+            if not doubtful:
                 return table.combine_chunks(), suspects, skipped
-            suspects += rounding
+            suspects += doubtful
 
 
 def _may_round(table: pa.Table, name: str) -> bool:
@@ -143,10 +148,13 @@ def _converted(values: pa.Array, kind: pa.DataType, spelling: Spelling, *, exact
     if spelling.is_grouped(kind) and not spelling.is_dated(kind):
         texts = [spelling.ungrouped(text) for text in texts]
     may_be = _pattern(kind)
+    no_days = spelling.no_days(texts, kind)
     tried = [
         at
         for at, text in enumerate(texts)
-        if (may_be is None or may_be.fullmatch(text)) and not (exact and is_rounded(text, kind, spelling))
+        if (may_be is None or may_be.fullmatch(text))
+        and not (exact and is_rounded(text, kind, spelling))
+        and at not in no_days
     ]
 
     def readable(start: int, stop: int) -> bool:

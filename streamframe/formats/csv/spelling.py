@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from streamframe.errors import PlanError
+from streamframe.expr.no_such_days import may_be_off, no_such_days
 
 # Those of strptime, as far as they tell a part of a time.
-_DIRECTIVES = frozenset("aAbBcCdDeFgGhHIjklmMnprRsStTuUwVWxXyYz%")
+_DIRECTIVES = frozenset("aAbBcCdDeFhHIjklmMnprRsStTuUwWxXyYz%")
 _SIGNS = "0123456789+-eE\r\n\0"
 
 
@@ -65,6 +66,11 @@ class Spelling:
                     f"date_format={self.date_format!r}: %Z is not read, since a name such as CET is no offset",
                     hint='%z reads offsets such as +0100; else read the column as "string".',
                 )
+            if found[1] and found[1] in "gGV":
+                raise PlanError(
+                    f"date_format={self.date_format!r}: years and weeks of ISO 8601 ({found[0]}) are not read",
+                    hint='C\'s strptime passes over them; read the column as "string".',
+                )
             if found[1] not in _DIRECTIVES:
                 raise PlanError(
                     f"date_format={self.date_format!r}: {found[0]} is not known to Arrow's parser of times",
@@ -99,6 +105,24 @@ class Spelling:
     def is_dated(self, kind: pa.DataType) -> bool:
         """Tell whether values of this type are days in a format of the user's, which Arrow applies to instants only."""
         return self.date_format is not None and pa.types.is_date(kind)
+
+    def may_be_off(self, values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray | None:
+        """Tell where among these values a day may be that is in no calendar, and was read as another; None: nowhere."""
+        if self.date_format is None or not pa.types.is_timestamp(values.type):
+            return None
+        found = may_be_off(values, self.date_format)
+        return found if pc.any(found).as_py() else None
+
+    def has_no_such_day(self, texts: pa.Array | pa.ChunkedArray) -> bool:
+        """Tell whether one of these texts is in the format of the user's, and names a day that is in no calendar."""
+        return self.date_format is not None and bool(pc.any(no_such_days(texts, self.date_format), min_count=0).as_py())
+
+    def no_days(self, texts: list[bytes], kind: pa.DataType) -> frozenset[int]:
+        """Return the places of texts that name a day which is in no calendar, if they are to be times or days."""
+        if self.date_format is None or not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+            return frozenset()
+        known = pa.array([text.decode(errors="replace") for text in texts], pa.string())
+        return frozenset(pc.indices_nonzero(no_such_days(known, self.date_format)).to_pylist())
 
     def ungrouped(self, text: bytes) -> bytes:
         """Return the text of a number without what groups its digits."""

@@ -22,6 +22,7 @@ from streamframe.errors import PlanError, SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.formats.csv.style import CsvStyle, as_text, guarded, is_text, joined
 from streamframe.formats.csv.zoned import zoned_text
+from streamframe.formats.spelled_times import holds_times, require_spelled
 from streamframe.formats.text_encoder import TextEncoder, small_texts
 from streamframe.io.compressing import held_bytes, suffix_of
 from streamframe.io.compression import checked_compression
@@ -79,12 +80,14 @@ class CsvWriter:
         self._text = CsvText(spelled.sep, spelled.quotechar, spelled.line_terminator, self._null)
         self.head = self._style.head(schema.names, header=header)
         self._zoned = [i for i, each in enumerate(schema) if pa.types.is_timestamp(each.type) and each.type.tz]
+        self._times = [i for i, each in enumerate(schema) if holds_times(each.type)]
         self._guarded = [i for i, each in enumerate(schema) if self._style.formula_guard and is_text(each.type)]
 
     def pieces(self, batch: pa.RecordBatch, ends: Sequence[int]) -> Iterator[bytes | pa.Buffer]:
         """Return the text of the first rows, of those behind them, and so on, up to each of `ends`."""
         if not ends or not batch.num_rows:
             return iter([b""] * len(ends))
+        require_spelled(batch, self._times)
         try:
             for i in self._zoned:
                 batch = batch.set_column(i, batch.schema.names[i], zoned_text(batch.column(i)))

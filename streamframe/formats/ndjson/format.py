@@ -68,6 +68,11 @@ class NdjsonFormat(TypedText):
         object.__setattr__(self, "dtype", checked_dtypes(self.dtype, require_readable))
 
     @property
+    def leaves_out(self) -> bool:
+        # With "null" as well: a line with a field that is no column is left out, if it is looked at.
+        return self.errors != "raise"
+
+    @property
     def schema_of_nothing(self) -> pa.Schema | None:
         return pa.schema(self.dtype) if self.dtype else None
 
@@ -123,6 +128,16 @@ class NdjsonFormat(TypedText):
                 encoding=checked_encoding(self.encoding),
                 unit=_unit(records.stream),
             )
+            if self.errors != "raise":
+                # Other files may tell the columns, or the options: what is in this one is left out, and told.
+                label = records.stream.label
+                raise EmptyFileError(
+                    f"{label} is without a record that can be read, to know the columns of: {error.message}",
+                    source=label,
+                    row=1,
+                    byte_offset=piece.byte_offset,
+                    hint="; ".join(filter(None, ["pass dtype={...} to read it all the same", error.hint])),
+                )
             raise error.locate(source=records.stream.label, row=1, byte_offset=piece.byte_offset)
         types = dict(self.dtype)
         kept = [(field.name, types.pop(field.name, field.type)) for field in found]

@@ -18,6 +18,10 @@ _KINDS = json.JSONDecoder(parse_int=lambda _: 0, parse_float=lambda _: 0.0)
 _SCALARS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 
+# Types are found by functions that call themselves, three for each level: Python allows a thousand calls.
+_MAX_LEVELS = 200
+
+
 def infer_schema(samples: Iterable[bytes | bytearray], *, settled: bool = True) -> pa.Schema | None:
     """Return the schema of the records in these samples; None if there is none.
 
@@ -85,8 +89,19 @@ def _records(sample: bytes | bytearray) -> Iterator[dict[str, Any]]:
             row = _KINDS.decode(line.decode())
         except (ValueError, RecursionError):
             continue
-        if isinstance(row, dict) and not (b"\\ud" in line.lower() and has_half(row)):
+        if isinstance(row, dict) and not (b"\\ud" in line.lower() and has_half(row)) and not is_too_deep(line, row):
             yield row
+
+
+def is_too_deep(line: bytes | bytearray, row: Any) -> bool:
+    """Tell whether a value that was parsed from a line has more levels than there are types for."""
+    if line.count(b"{") + line.count(b"[") <= _MAX_LEVELS:
+        return False
+    level, levels = [row], 0
+    while nested := [each for each in level if isinstance(each, (dict, list))]:
+        levels += 1
+        level = [item for each in nested for item in (each.values() if isinstance(each, dict) else each)]
+    return levels > _MAX_LEVELS
 
 
 def has_half(value: Any) -> bool:

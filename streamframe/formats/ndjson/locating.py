@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from streamframe.errors import DecodeError, SchemaError, StreamError
 from streamframe.formats.ndjson.exactness import is_rounded
-from streamframe.formats.ndjson.inference import has_half, infer_type
+from streamframe.formats.ndjson.inference import has_half, infer_type, is_too_deep
 from streamframe.formats.ndjson.mending import Member, items, members
 from streamframe.formats.ndjson.parsing import reads, surely_refused
 from streamframe.formats.sniffing import ENCODING_HINT, other_format
@@ -71,12 +71,16 @@ def refused(
     except json.JSONDecodeError as error:
         return _no_json(decoded, error, unit)
     except RecursionError:
-        return DecodeError(
-            "an object is nested too deeply", hint="no reader of ours goes deeper than some hundred levels."
-        )
+        return _nested_too_deeply()
+    if is_too_deep(line, {member.key: member.value for member in found if member.key not in text}):
+        return _nested_too_deeply()
     return _bad_member(found, schema, text, exact, strict=strict) or DecodeError(
         f"cannot be read as NDJSON: {shortened(decoded, _SHOWN_LINE)!r}"
     )
+
+
+def _nested_too_deeply() -> DecodeError:
+    return DecodeError("an object is nested too deeply", hint="no reader of ours goes deeper than some hundred levels.")
 
 
 def _no_object(line: str, unit: Unit) -> DecodeError:

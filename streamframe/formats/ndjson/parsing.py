@@ -72,10 +72,15 @@ def surely_refused(value: object, kind: pa.DataType) -> bool:
     if pa.types.is_boolean(kind):
         return not isinstance(value, bool)
     if pa.types.is_struct(kind):
-        return not isinstance(value, dict)
+        known = {field.name: field.type for field in kind}
+        return not isinstance(value, dict) or any(
+            surely_refused(value[name], known[name]) for name in known.keys() & value.keys()
+        )
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return not isinstance(value, list)
-    return (is_text(kind) or pa.types.is_temporal(kind)) and isinstance(value, dict | list)
+        return not isinstance(value, list) or any(surely_refused(item, kind.value_type) for item in value)
+    if pa.types.is_duration(kind):
+        return isinstance(value, dict | list)
+    return (is_text(kind) or pa.types.is_temporal(kind)) and not isinstance(value, str)
 
 
 def read_type(kind: pa.DataType) -> pa.DataType:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from streamframe.errors import SchemaError
 from streamframe.formats.base import Encoder, FileEncoding
 from streamframe.formats.ndjson.text import json_column, json_text, object_text
+from streamframe.formats.spelled_times import holds_times, require_spelled
 from streamframe.formats.text_encoder import TextEncoder, small_texts
 from streamframe.io.compressing import held_bytes, suffix_of
 from streamframe.io.compression import checked_compression
@@ -67,6 +68,7 @@ class NdjsonWriter:
                 )
             _require_writable(field)
         self._names = schema.names
+        self._times = [place for place, field in enumerate(schema) if holds_times(field.type)]
         self._text = JsonText([json.dumps(name, ensure_ascii=False) for name in schema.names])
 
     head = b""
@@ -75,6 +77,7 @@ class NdjsonWriter:
         """Return the text of the first rows, of those behind them, and so on, up to each of `ends`."""
         if not batch.num_rows:
             return iter([b""] * len(ends))
+        require_spelled(batch, self._times)
         by_kernel = None if library() is None else self._text.of(list(map(json_column, batch.columns)), ends)
         if by_kernel is not None:
             return iter(by_kernel)

@@ -122,9 +122,23 @@ def _whole(column: pa.Array, kind: pa.DataType) -> pa.Array:
     return column
 
 
+def _has_negative_scale(kind: pa.DataType) -> bool:
+    if pa.types.is_decimal(kind):
+        return bool(kind.scale < 0)
+    return any(_has_negative_scale(kind.field(place).type) for place in range(kind.num_fields))
+
+
 def _require_writable(field: pa.Field, label: str) -> None:
     import pyarrow.orc as orc
 
+    if _has_negative_scale(field.type):
+        # Their statistics end the process.
+        raise SchemaError(
+            f"ORC cannot hold column {field.name!r} of type {field.type}",
+            source=label,
+            column=field.name,
+            hint="cast it to a decimal whose scale is not negative.",
+        )
     try:
         with orc.ORCWriter(pa.BufferOutputStream()) as writer:
             writer.write(pa.schema([field]).empty_table())

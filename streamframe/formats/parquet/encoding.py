@@ -240,7 +240,8 @@ def _refusing(label: str) -> Iterator[None]:
     """Say of which file Arrow tells that Parquet has no type for a column."""
     try:
         yield
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, OSError) as error:
+        # Nothing is on a disk here: it is Arrow that calls the scale of a decimal, or too many levels, so.
         raise SchemaError(
             f"Parquet cannot hold these columns: {first_line(error)}",
             source=label,

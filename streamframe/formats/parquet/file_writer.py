@@ -36,7 +36,7 @@ class FileFrame:
 
     Raises
     ------
-    pyarrow.ArrowNotImplementedError, pyarrow.ArrowInvalid
+    pyarrow.ArrowNotImplementedError, pyarrow.ArrowInvalid, OSError
         If Parquet has no type for a column.
     """
 
@@ -45,6 +45,8 @@ class FileFrame:
         with pq.ParquetWriter(sink, schema, **for_arrow) as writer:
             if metadata:
                 writer.add_key_value_metadata(metadata)
+        # Arrow writes columns of a hundred levels that nobody can read again, itself included.
+        pq.read_metadata(pa.BufferReader(sink.getvalue()))
         self.footer = footer_of(memoryview(sink.getvalue()))
         self.footer[_CREATED_BY] = binary(f"streamframe version {__version__} (build arrow {pa.__version__})".encode())
         self.nbytes = len(thrift.written(self.footer))

@@ -167,6 +167,13 @@ class RowGroup:
         """All slices have been decoded."""
         return self._done_slices >= self._slices
 
+    def checked(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Return rows of the group; those of a remote file once they are validated in full, as text has to be UTF-8."""
+        if self._file.local_path is None:
+            with translated(self.label, self.index):
+                rows.validate(full=True)
+        return rows
+
     def give_up(self) -> None:
         """Let slices that wait for their turn fail: one before them may have been cancelled."""
         with self._turn:
@@ -197,6 +204,7 @@ class RowGroup:
             piece = self._read(slice_index, some, last=done + some == rows)
             if piece is None:
                 raise DecodeError("an earlier slice of the row group could not be decoded", source=self.label)
+            self.checked(piece)
             weight = held_bytes(piece)
             self._weight.learn(some, weight, self._slice_bytes)
             done += some

@@ -199,7 +199,8 @@ class _Reader:
         if kind in (TRUE, FALSE):
             return self._byte() == TRUE
         if kind == BYTE:
-            return int.from_bytes(self._bytes(1), signed=True)
+            # Not by a slice, which has no end: there may be two thousand million of them in a damaged list.
+            return (self._byte() ^ 0x80) - 0x80
         if kind == DOUBLE:
             return struct.unpack("<d", self._bytes(8))[0]
         raise ValueError(f"Thrift's type {kind} is not read here")

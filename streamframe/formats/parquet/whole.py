@@ -83,7 +83,7 @@ def _read_held(groups: Sequence[RowGroup]) -> pa.RecordBatch | None:
     arrays = first.read_many(found, room)
     if arrays is None:
         return None
-    made = pa.RecordBatch.from_arrays(arrays, schema=first.schema)
+    made = first.checked(pa.RecordBatch.from_arrays(arrays, schema=first.schema))
     first.weigh(made)
     for group in groups:
         group.finish()
@@ -109,7 +109,7 @@ def _read_at_once(groups: Sequence[RowGroup]) -> pa.RecordBatch | None:
         return None
     for name in names:
         first.learn(name, sure=True)
-    made = pa.RecordBatch.from_arrays(arrays, schema=first.schema)
+    made = first.checked(pa.RecordBatch.from_arrays(arrays, schema=first.schema))
     first.weigh(made)
     for group in groups:
         group.finish()
