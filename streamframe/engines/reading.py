@@ -14,13 +14,13 @@ import pyarrow as pa
 
 from streamframe.batch import Mark, Marked
 from streamframe.engines.positions import Identities
-from streamframe.engines.steps import StepNames, scans_of
+from streamframe.engines.steps import AnyStep, StepNames, scans_of
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Node, Scan
 from streamframe.plan.report import Completeness, worst
 from streamframe.plan.source import BlockReader, OpenSource
 from streamframe.runtime.budget import Budget
-from streamframe.runtime.decoding import Apply, Rejected, RowCounts
+from streamframe.runtime.decoding import Rejected, RowCounts
 from streamframe.runtime.prefetch import Prefetch
 from streamframe.runtime.pull import pulled
 
@@ -110,7 +110,7 @@ class Reading:
                 self._opened[id(source)] = opened
         return schemas
 
-    def batches(self, scan: Scan, number: int, steps: Sequence[Apply], context: RunContext) -> Iterator[Marked]:
+    def batches(self, scan: Scan, number: int, steps: Sequence[AnyStep], context: RunContext) -> Iterator[Marked]:
         """Yield the batches of a scan, the run's `number`-th, with the `steps` done to each."""
         start = self._start if self._start is not None and number == self._start.scan and self._start.inside else None
         with self._names.located(scan):
@@ -127,7 +127,8 @@ class Reading:
             self._pulled.append(reader)
             batches = pulled(reader, steps, counts)
         else:
-            prefetch = Prefetch(reader, steps, self._budget, context.options.worker_count, counts)
+            workers, grows = context.options.worker_count, any(step.grows for step in steps)
+            prefetch = Prefetch(reader, steps, self._budget, workers, counts, grows=grows)
             self._scans.append(prefetch)
             batches = prefetch.batches()
         for data, mark in self._names.marked(scan, batches):

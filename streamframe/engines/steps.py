@@ -23,6 +23,7 @@ class Step:
 
     name: str
     apply: Callable[[pa.RecordBatch], pa.RecordBatch]
+    grows: bool
 
     def __call__(self, data: pa.RecordBatch) -> pa.RecordBatch:
         with _noted(self.name):
@@ -37,12 +38,16 @@ class FilteredStep:
     kept: Callable[[pa.RecordBatch], pa.BooleanArray]
     name: str
     prepare: Callable[[pa.RecordBatch, pa.BooleanArray], pa.RecordBatch]
+    grows: bool
 
     def __call__(self, data: pa.RecordBatch) -> pa.RecordBatch:
         with _noted(self.filter_name):
             kept = self.kept(data)
         with _noted(self.name):
             return self.prepare(data, kept)
+
+
+AnyStep = Step | FilteredStep
 
 
 class StepNames:

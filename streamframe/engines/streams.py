@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from streamframe.batch import Mark, Marked
 from streamframe.engines.reading import Reading
-from streamframe.engines.steps import FilteredStep, Step, StepNames, scans_of
+from streamframe.engines.steps import AnyStep, FilteredStep, Step, StepNames, scans_of
 from streamframe.plan.context import RunContext
 from streamframe.plan.node import Node
-from streamframe.runtime.decoding import Apply
 
 
 class Streams:
@@ -36,12 +35,12 @@ class Streams:
         self._scans_numbered = 0
         self._steps_numbered = 0
 
-    def of(self, node: Node, above: Sequence[Apply] = ()) -> Iterator[Marked]:
+    def of(self, node: Node, above: Sequence[AnyStep] = ()) -> Iterator[Marked]:
         """Return the stream of a step, with the steps `above` done to each batch."""
-        steps: list[Apply] = list(above)
+        steps: list[AnyStep] = list(above)
         bottom = node
         while bottom.in_pool and len(bottom.inputs) == 1:
-            steps.insert(0, Step(self._names.of(bottom), bottom.apply))
+            steps.insert(0, Step(self._names.of(bottom), bottom.apply, bottom.grows))
             (bottom,) = bottom.inputs
         if bottom.scan is not None:
             self._scans_numbered += 1
@@ -65,12 +64,12 @@ class Streams:
         made = self._names.marked(node, node.run(streams, context))
         return _with_steps(made, above) if above else made
 
-    def _prepared(self, node: Node, child: Node) -> tuple[Node, Sequence[Apply]]:
+    def _prepared(self, node: Node, child: Node) -> tuple[Node, Sequence[AnyStep]]:
         """Return what is below a step that prepares its input, and how that is done to each batch."""
         name = self._names.of(node)
         if child.predicate is None or not child.in_pool:
-            return child, [Step(name, node.prepare)]
-        return child.inputs[0], [FilteredStep(self._names.of(child), child.kept, name, node.prepare)]
+            return child, [Step(name, node.prepare, node.grows)]
+        return child.inputs[0], [FilteredStep(self._names.of(child), child.kept, name, node.prepare, node.grows)]
 
 
 class _StepContext:
@@ -95,7 +94,7 @@ class _StepContext:
         """Nowhere, as above."""
 
 
-def _with_steps(stream: Iterator[Marked], steps: Sequence[Apply]) -> Iterator[Marked]:
+def _with_steps(stream: Iterator[Marked], steps: Sequence[AnyStep]) -> Iterator[Marked]:
     for data, mark in stream:
         for step in steps:
             data = step(data)

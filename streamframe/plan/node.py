@@ -71,6 +71,11 @@ class Node(ABC):
         return self.resumable
 
     @property
+    def grows(self) -> bool:
+        """An output row may weigh more than its input row."""
+        return True
+
+    @property
     def sinks(self) -> tuple[Sink, ...]:
         """Where the rows are written that pass here."""
         return ()

@@ -6,7 +6,7 @@ Rules:
 * Room is charged before a block is read (a forecast), corrected when it has been read, weighed
   when it is decoded, and released when the consumer comes back for more.
 * Steps may make far more of a block than was in it, such as a hundred columns. So the forecast is of what
-  becomes of a block, by the blocks before; and where there are steps, the second one waits for the first's weight.
+  becomes of a block, by the blocks before; and where there are such steps, the second waits for the first's weight.
 * Stopping is in this order: the channel (the consumer leaves), the budget (the reader stops
   waiting), the source (which frees a stalled read), then the threads are joined. `stop` does all
   but joining and so may be called by a finalizer.
@@ -57,14 +57,24 @@ class Prefetch:
         Threads that decode.
     counts : RowCounts
         How many rows of each part came before, and what cannot be read.
+    grows : bool
+        Steps may make more of a block than was in it.
     """
 
     def __init__(
-        self, reader: BlockReader, steps: Sequence[Apply], budget: Budget, workers: int, counts: RowCounts
+        self,
+        reader: BlockReader,
+        steps: Sequence[Apply],
+        budget: Budget,
+        workers: int,
+        counts: RowCounts,
+        *,
+        grows: bool,
     ) -> None:
         self._reader = reader
         self._counts = counts
         self._steps = tuple(steps)
+        self._grows = grows
         self._flow = budget.flow()
         self._channel: Channel[tuple[Block, Decoded, int]] = Channel()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="streamframe-decode")
@@ -166,7 +176,7 @@ class Prefetch:
                 charged = int(block.nbytes * self._growth)
                 self._flow.adjust(charged - forecast)
                 self._channel.send(self._pool.submit(self._decode, block, charged))
-                if self._steps:
+                if self._grows:
                     self._weighed.wait()
         except Closed:
             pass

@@ -27,6 +27,10 @@ class Filter(Transform):
     rows: ClassVar[Rows] = "subset"
 
     @property
+    def grows(self) -> bool:
+        return False
+
+    @property
     def predicate(self) -> Expr:
         return self.condition
 

@@ -25,6 +25,10 @@ class Select(Transform):
     rowwise: ClassVar[bool] = True
     rows: ClassVar[Rows] = "same"
 
+    @property
+    def grows(self) -> bool:
+        return any(expr.column is None for expr in self.exprs)
+
     def produces(self, *schemas: pa.Schema) -> pa.Schema:
         (schema,) = schemas
         fields = [computed_field(output_name(expr), expr, schema) for expr in self.exprs]
@@ -64,6 +68,10 @@ class Drop(Transform):
     rowwise: ClassVar[bool] = True
     rows: ClassVar[Rows] = "same"
 
+    @property
+    def grows(self) -> bool:
+        return False
+
     def produces(self, *schemas: pa.Schema) -> pa.Schema:
         (schema,) = schemas
         check_columns(self.names, schema)
@@ -96,6 +104,10 @@ class Rename(Transform):
     pairs: tuple[tuple[str, str], ...]
     rowwise: ClassVar[bool] = True
     rows: ClassVar[Rows] = "same"
+
+    @property
+    def grows(self) -> bool:
+        return False
 
     def produces(self, *schemas: pa.Schema) -> pa.Schema:
         (schema,) = schemas

@@ -62,7 +62,9 @@ class Numbers(BlockReader):
 
 
 def prefetch(reader, limit_bytes=100_000, steps=()):
-    return Prefetch(reader, steps, Budget(limit_bytes), workers=2, counts=RowCounts(Rejected(Mark())))
+    return Prefetch(
+        reader, steps, Budget(limit_bytes), workers=2, counts=RowCounts(Rejected(Mark())), grows=bool(steps)
+    )
 
 
 def test_batches_come_in_the_order_of_their_blocks():
@@ -91,7 +93,7 @@ def test_a_consumer_that_does_not_come_back_stops_the_reader_at_the_budget():
 
 def test_the_peak_stays_under_the_limit():
     budget = Budget(10 * BLOCK_BYTES)
-    scan = Prefetch(Numbers(500), (), budget, workers=2, counts=RowCounts(Rejected(Mark())))
+    scan = Prefetch(Numbers(500), (), budget, workers=2, counts=RowCounts(Rejected(Mark())), grows=False)
     assert sum(1 for _ in scan.batches()) == 500
     scan.close()
     assert budget.peak_bytes <= 10 * BLOCK_BYTES
@@ -105,7 +107,7 @@ def test_what_steps_make_heavier_is_foreseen():
         return pa.record_batch({f"n{place}": pa.array([1] * 1000, pa.int64()) for place in range(50)})
 
     budget = Budget(100_000)
-    scan = Prefetch(Numbers(30), [wide], budget, workers=2, counts=RowCounts(Rejected(Mark())))
+    scan = Prefetch(Numbers(30), [wide], budget, workers=2, counts=RowCounts(Rejected(Mark())), grows=True)
     assert sum(1 for _ in scan.batches()) == 30
     scan.close()
     assert budget.peak_bytes <= 2 * 50 * BLOCK_BYTES
