@@ -38,6 +38,7 @@ JOIN_TIMEOUT_S = 10.0
 # third of the time in which Parquet is decoded.
 _GIVE_BACK_S = 1.0
 _LESS_GROWTH = 0.9
+_AGAIN_S = 0.1
 
 _live: weakref.WeakSet[Prefetch] = weakref.WeakSet()
 
@@ -141,7 +142,11 @@ class Prefetch:
         """Stop, and wait until the threads are gone."""
         self.stop()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
-            self._thread.join(JOIN_TIMEOUT_S)
+            until_s = time.monotonic() + JOIN_TIMEOUT_S
+            while self._thread.is_alive() and time.monotonic() < until_s:
+                self._thread.join(_AGAIN_S)
+                # A cancel that comes before the wait has begun frees nobody.
+                self._reader.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
         _live.discard(self)
 
