@@ -61,7 +61,9 @@ class WholeBlock(Block):
         groups = [group for block in blocks for group in block.groups]
         if len(blocks) <= len(following) or not all(group.is_like(groups[0]) for group in groups):
             return None
-        made = _read_held(groups) or _read_at_once(groups)
+        made = _read_held(groups)
+        if made is None:
+            made = _read_at_once(groups)
         return None if made is None else Joined(made, [sum(group.rows for group in block.groups) for block in blocks])
 
     def _at_once(self) -> pa.RecordBatch | None:
