@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 _FACTS = ("source", "part", "byte_offset", "row", "column", "step", "hint")
 
@@ -176,6 +176,18 @@ class MissingDependencyError(StreamError, ImportError):
             f"this needs the package {package!r}, which is not installed",
             hint=f'pip install "streamframe-arrow[{extra}]"',
         )
+
+
+E = TypeVar("E", bound=Exception)
+
+
+def without_frames(error: E) -> E:
+    """Return an error to be kept: its frames hold whoever keeps it, and only a collection would free both."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
 
 
 def did_you_mean(name: str, existing: Iterable[str]) -> str | None:

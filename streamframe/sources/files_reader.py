@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
+from streamframe.errors import without_frames
 from streamframe.plan.report import Completeness, worst
 from streamframe.plan.source import Block, BlockReader
 from streamframe.sources.gathered import GatheredBlock
@@ -106,7 +107,7 @@ class FilesReader(BlockReader):
                     break
         except Exception as error:
             # Raised when those before it have been handed on.
-            self._failure = error
+            self._failure = without_frames(error)
         self._gathered = min(2 * self._gathered, _MOST_GATHERED)
         return blocks[0] if len(blocks) == 1 else GatheredBlock(blocks)
 

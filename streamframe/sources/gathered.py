@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from streamframe.batch import Mark, rows_without_columns
+from streamframe.errors import without_frames
 from streamframe.plan.source import Block, Decoded
 
 _NO_ROWS = rows_without_columns(0)
@@ -83,5 +84,5 @@ class GatheredBlock(Block):
         except Exception as error:
             if first:
                 raise
-            self._failure = error
+            self._failure = without_frames(error)
             return None

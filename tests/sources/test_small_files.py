@@ -1,6 +1,8 @@
 """Many small files: decoded together, and told apart in every row, error, reject and checkpoint."""
 
+import gc
 import os
+import weakref
 
 import pyarrow as pa
 import pytest
@@ -8,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import streamframe as sf
+from streamframe.batch import Mark
+from streamframe.plan.source import Block, Decoded
+from streamframe.sources.gathered import GatheredBlock
 
 READERS = {"csv": sf.read_csv, "ndjson": sf.read_ndjson, "txt": sf.read_lines}
 OPTIONS = {"csv": {"dtype": {"a": "int64", "b": "string"}}, "ndjson": {"dtype": {"a": "int64", "b": "string"}}}
@@ -172,3 +177,30 @@ def test_what_cannot_be_read_is_counted_for_its_file(tmp_path):
     assert [os.path.basename(os.path.dirname(reject["source"])) for reject in rejects] == [
         f"n={number}" for number in range(101, 130, 3)
     ]
+
+
+class Scripted(Block):
+    """A block that decodes to some rows, or to an error."""
+
+    def __init__(self, made):
+        self._made, self.nbytes = made, 1
+
+    def decode(self):
+        if isinstance(self._made, Exception):
+            raise self._made
+        return Decoded(self._made, self._made.num_rows)
+
+    def mark(self, rows):
+        return Mark(rows=rows)
+
+
+def test_an_error_that_is_kept_for_later_keeps_nothing_else():
+    gc.disable()
+    try:
+        block = GatheredBlock([Scripted(pa.record_batch({"a": [1]})), Scripted(sf.DecodeError("damaged"))])
+        assert block.decode().more
+        freed = weakref.ref(block)
+        del block
+        assert freed() is None
+    finally:
+        gc.enable()

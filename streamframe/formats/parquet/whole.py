@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from streamframe.batch import Mark
-from streamframe.errors import StreamError
+from streamframe.errors import StreamError, without_frames
 from streamframe.formats.parquet.rowgroup import RowGroup
 from streamframe.native.parquet_whole import TooHeavy, Unsure, read_whole
 from streamframe.plan.source import Block, Decoded, Joined
@@ -46,7 +46,7 @@ class WholeBlock(Block):
             except StreamError as error:
                 if not batches:
                     raise
-                self._failed = _without_frames(error)
+                self._failed = without_frames(error)
                 break
             batches.append(data)
             self._next += not more
@@ -116,12 +116,3 @@ def _read_at_once(groups: Sequence[RowGroup]) -> pa.RecordBatch | None:
     for group in groups:
         group.finish()
     return made
-
-
-def _without_frames(error: StreamError) -> StreamError:
-    """Return an error to be kept: its frames hold the block that keeps it, and only a collection would free both."""
-    link: BaseException | None = error
-    while link is not None:
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
-    return error
