@@ -83,13 +83,7 @@ def _read_held(groups: Sequence[RowGroup]) -> pa.RecordBatch | None:
     if not room or len(found) < len(held) or not first.schema.names:
         return None
     arrays = first.read_many(found, room)
-    if arrays is None:
-        return None
-    made = first.checked(pa.RecordBatch.from_arrays(arrays, schema=first.schema))
-    first.weigh(made)
-    for group in groups:
-        group.finish()
-    return made
+    return None if arrays is None else _finished(groups, arrays)
 
 
 def _read_at_once(groups: Sequence[RowGroup]) -> pa.RecordBatch | None:
@@ -111,6 +105,12 @@ def _read_at_once(groups: Sequence[RowGroup]) -> pa.RecordBatch | None:
         return None
     for name in names:
         first.learn(name, sure=True)
+    return _finished(groups, arrays)
+
+
+def _finished(groups: Sequence[RowGroup], arrays: Sequence[pa.Array]) -> pa.RecordBatch:
+    """Return the rows of row groups, of which nothing is left to be read."""
+    first = groups[0]
     made = first.checked(pa.RecordBatch.from_arrays(arrays, schema=first.schema))
     first.weigh(made)
     for group in groups:
