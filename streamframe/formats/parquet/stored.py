@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -51,7 +52,15 @@ class StoredColumns:
 
     def leaves_of(self, columns: Collection[str]) -> list[int]:
         """Return the numbers of all leaves of some columns."""
-        return [leaf for leaf, root in enumerate(self.roots) if root in columns]
+        return sorted(chain.from_iterable(self._places.get(name, ()) for name in frozenset(columns)))
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        # Asked for each of thousands of columns, a look at all roots takes seconds.
+        places: dict[str, list[int]] = {}
+        for leaf, root in enumerate(self.roots):
+            places.setdefault(root, []).append(leaf)
+        return places
 
 
 def _leaves(kind: pa.DataType) -> int:
