@@ -16,6 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from process_tree import ProcessTree
+
 FLIGHTS = Path(__file__).resolve().parent.parent / "datasets" / "flights.parquet"
 KEY = "tailnum"
 MEMORY = "64MB"
@@ -83,17 +85,11 @@ def child(peer: str, kind: str, folder: str) -> None:
     import importlib
 
     importlib.import_module({"pyarrow.dataset": "pyarrow.dataset", "DuckDB": "duckdb"}.get(peer, peer))
-    before = peak_bytes()
+    tree = ProcessTree(watched=False)
     started = time.perf_counter()
     rows = PEERS[peer](kind, folder)
     seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "peak_mb": (peak_bytes() - before) / 1e6, "rows": rows}))
-
-
-def peak_bytes() -> int:
-    """Return the most memory that this process has had."""
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) << 10
+    print(json.dumps({"seconds": seconds, "peak_mb": tree.stop()[1], "rows": rows}))
 
 
 def main(source: str, rounds: int) -> None:

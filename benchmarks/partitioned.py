@@ -18,6 +18,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from process_tree import ProcessTree
 
 FLIGHTS = Path(__file__).resolve().parent.parent / "datasets" / "flights.parquet"
 KEY = "tailnum"
@@ -82,15 +83,13 @@ def run(peer: str, source: str) -> dict[str, object]:
 def child(peer: str, source: str, target: str) -> None:
     """Do the work, and print what it took beyond the imports."""
     import importlib
-    import resource
 
     importlib.import_module({"pyarrow.dataset": "pyarrow", "DuckDB": "duckdb"}.get(peer, peer))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    tree = ProcessTree(watched=False)
     started = time.perf_counter()
     PEERS[peer](source, target)
     seconds = time.perf_counter() - started
-    peak_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e6
-    print(json.dumps({"seconds": seconds, "peak_mb": peak_mb}))
+    print(json.dumps({"seconds": seconds, "peak_mb": tree.stop()[1]}))
 
 
 def main(source: str, rounds: int) -> None:
